@@ -20,7 +20,7 @@ fn two() -> (World, [PeerAddr; 2]) {
     world.plan = Plan { legacy: 1_000, ..Plan::still() };
     world.hosts = vec![(Ipv4Addr::new(10, 0, 0, 1), 0), (Ipv4Addr::new(10, 0, 0, 2), 0)];
     world.launch(0, 5_001, None);
-    let addrs = [5_001, 5_002].map(|port| world.addr(0, port));
+    let addrs = [5_001, 5_002].map(|port| PeerAddr::new(world.hosts[0].0, port).expect("unicast"));
     let person = world.person(1, "person1", addrs.map(StaticPeer::at).to_vec());
     world.launch(1, 5_002, Some(person));
     world.rests(Duration::from_secs(5));

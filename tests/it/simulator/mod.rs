@@ -12,10 +12,6 @@
 //! and then, and is found by the next run as the last one left it. `stored` checks that, with what
 //! `ledger` knows to be on it.
 //!
-//! In `takeover` one program leaves and another starts at its address while a message is on its
-//! way, typed at the real prompt (`prompt`). `situations` has two people in one situation of the
-//! network.
-//!
 //! `P2P_CHAT_SEED=7 cargo test --test it simulator::networks` replays one seed, and
 //! `P2P_CHAT_SEEDS=1000 cargo test --release --test it simulator::networks` runs so many.
 //! `P2P_CHAT_TRACE=1` prints all that happens.
@@ -35,14 +31,11 @@ mod ours;
 mod outbox;
 mod peer;
 mod plan;
-mod prompt;
 mod random;
 mod restart;
 mod script;
 mod sessions;
-mod situations;
 mod stored;
-mod takeover;
 mod told;
 mod truth;
 mod twin;
@@ -149,10 +142,6 @@ fn seeds(usual: u64) -> Range<u64> {
         Some(seed) => seed..seed + 1,
         None => 0..number("P2P_CHAT_SEEDS").unwrap_or(usual),
     }
-}
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
 }
 
 fn add(sum: &mut Counts, counts: Counts) {
