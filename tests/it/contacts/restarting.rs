@@ -69,29 +69,6 @@ fn legacy_contact_is_dialed_after_restart() {
 }
 
 #[test]
-fn mute_survives_a_restart() {
-    let data = data();
-    let mut alice = started("Alice", &data).lasting_port().start();
-    let addr = alice.addr();
-    let mut bob = Peer::named("Bob").knows(addr).start();
-    bob.meets(&alice);
-    alice.types(&["@bob hello", "/mute bob"]);
-    alice.sees("Muted ");
-    leaves(alice);
-    assert!(toml(&data, "alice").contains("muted = true\n"));
-    let mut alice = started("Alice", &data).port(addr.port()).start();
-    bob.says(&addr.to_string(), "unheard");
-    bob.sees("Delivered to Alice");
-    alice.types(&["/mute"]);
-    let line = alice.sees(" is muted.");
-    assert!(line.starts_with("Bob ("), "{line}");
-    assert!(alice.printed().iter().all(|line| !line.contains("unheard")));
-    alice.types(&["/unmute bob"]);
-    alice.sees("Unmuted ");
-    until("unmuted", || !toml(&data, "alice").contains("muted"));
-}
-
-#[test]
 fn copied_profile_keeps_its_contacts() {
     let (old, new) = (data(), data());
     let mut bob = Peer::named("Bob").start();

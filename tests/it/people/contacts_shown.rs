@@ -61,38 +61,6 @@ fn list_has_offline_contacts_after_a_restart() {
     drop(bob_runs);
 }
 
-#[test]
-fn refusing_peer_is_listed_as_refusing() {
-    let mut bob = Peer::named("Bob").start();
-    let mut alice = Peer::named("Alice").start();
-    befriends(&mut alice, &bob);
-    // Bob dials a contact when he unblocks it; a stranger has to come again.
-    does(&mut bob, &["@alice hello"], "Delivered to Alice");
-    does(&mut bob, &["/block alice"], "Blocked Alice");
-    does(&mut alice, &["@bob are you there?"], "do not accept messages from you");
-    let row = row_of(&list(&mut alice), "Bob");
-    assert!(row.ends_with("  does not accept messages from you"), "{row}");
-    alice.has_seen("1 peer, 0 online.");
-    does(&mut alice, &["@all is anyone there?"], "No peer is online. Choose 3");
-    does(&mut bob, &["/unblock alice"], "Unblocked Alice");
-    alice.sees(" accepts messages from you now.");
-    let printed = alice.printed();
-    let count = printed.iter().filter(|line| line.contains("accepts messages from you now")).count();
-    assert_eq!(count, 1, "{printed:#?}");
-    does(&mut alice, &["@all I am back"], "Delivered to Bob");
-    bob.has_seen(": I am back");
-}
-
-#[test]
-fn undecided_peer_is_listed_as_undecided() {
-    let bob = Peer::named("Bob").arg("--policy=ask").start();
-    let mut alice = Peer::named("Alice").start();
-    alice.types(&[&format!("@{} may I?", bob.addr())]);
-    alice.has_seen("has not accepted you yet; your message waits.");
-    let rows = list(&mut alice);
-    assert!(rows.iter().any(|row| row.ends_with("  has not accepted you yet")), "{rows:#?}");
-}
-
 /// Carol with two contacts named Bob, and the suffixes that belong to them.
 fn two_bobs(carol: &mut Peer, bobs: [&Peer; 2]) -> [String; 2] {
     befriends(carol, bobs[0]);
@@ -149,46 +117,6 @@ fn exports(person: &Person) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-#[test]
-fn blocked_namesake_leaves_the_contact_its_plain_name() {
-    let [first, second] = ["Bob", "Bob"].map(|name| Peer::named(name).start());
-    let mut carol = Peer::named("Carol").start();
-    let labels = two_bobs(&mut carol, [&first, &second]);
-    does(&mut carol, &[&format!("/block {}", labels[1])], &format!("Blocked {}", labels[1]));
-    let shown = list(&mut carol);
-    assert!(row_of(&shown, &labels[1]).contains("  blocked  "), "{shown:#?}");
-    assert!(row_of(&shown, "Bob").contains("  connected  "), "{shown:#?}");
-    does(&mut carol, &[&format!("/unblock {}", labels[1])], &format!("Unblocked {}", labels[1]));
-    row_of(&list(&mut carol), &labels[0]);
-    // After `/forget`, the other one is the only Bob. A forgotten one that dialed would be new.
-    drop(second);
-    does(&mut carol, &[&format!("/forget {}", labels[1]), "yes"], "Removed ");
-    assert!(row_of(&list(&mut carol), "Bob").contains("  connected  "));
-}
-
-#[test]
-fn unblocked_contact_keeps_its_row() {
-    let (ann, bob, carol) = (Person::named("Ann"), Person::named("Bob"), Person::named("Carol"));
-    let (bob_runs, ann_runs) = (bob.starts(), ann.starts());
-    let mut carol_runs = carol.starts();
-    befriends(&mut carol_runs, &bob_runs);
-    befriends(&mut carol_runs, &ann_runs);
-    let number = row_number(&rows(&mut carol_runs), "Bob");
-    does(&mut carol_runs, &["/block bob"], "Blocked Bob");
-    drop(bob_runs);
-    does(&mut carol_runs, &["/unblock bob"], "Unblocked Bob");
-    let shown = list(&mut carol_runs);
-    let row = row_of(&shown, "Bob");
-    assert!(number_of(&row) == Some(number) && row.contains("  last seen "), "{shown:#?}");
-    // The store has it, too.
-    does(&mut carol_runs, &["/block bob"], "Blocked Bob");
-    ends(carol_runs);
-    let mut carol_runs = carol.starts();
-    does(&mut carol_runs, &["/unblock bob"], "Unblocked Bob");
-    let shown = list(&mut carol_runs);
-    assert!(row_of(&shown, "Bob").contains("  last seen "), "{shown:#?}");
-}
-
 /// Carol, whose program has ended, and the programs of Bob and Dave, to whom she has written.
 fn carol_and_two_contacts() -> (Person, [Peer; 2]) {
     let carol = Person::named("Carol");
@@ -199,21 +127,6 @@ fn carol_and_two_contacts() -> (Person, [Peer; 2]) {
     }
     ends(carol_runs);
     (carol, friends)
-}
-
-#[test]
-fn alias_of_an_offline_contact_is_refused() {
-    let (carol, friends) = carol_and_two_contacts();
-    drop(friends);
-    let mut carol = carol.starts();
-    does(&mut carol, &["/alias bob DAVE"], "DAVE is the name of another contact");
-    does(&mut carol, &["/alias bob Boss"], "is now called Boss");
-    does(&mut carol, &["/alias dave boss"], "boss is the name of another contact");
-    does(&mut carol, &["/alias dave bob"], "bob is the name of another contact");
-    let shown = list(&mut carol);
-    for name in ["Boss", "Dave"] {
-        row_of(&shown, name);
-    }
 }
 
 #[test]
@@ -248,30 +161,4 @@ fn start_shows_the_number_of_contacts() {
     again.waits_for("You have 2 contacts; dialing them now.");
     again.waits_for("* Bob");
     assert!(!again.screen().contains("No peers yet"), "{}", again.screen());
-}
-
-#[test]
-fn disconnected_contact_is_redialed_after_a_message() {
-    let bob = Person::named("Bob");
-    let mut bob_runs = bob.starts();
-    let mut carol = Peer::named("Carol").start();
-    befriends(&mut carol, &bob_runs);
-    for bob_writes in [false, true] {
-        does(&mut carol, &["/disconnect bob"], "Disconnected from Bob");
-        bob_runs.has_seen("* Carol");
-        // Showing the list probes him.
-        let row = row_of(&list(&mut carol), "Bob");
-        assert!(row.contains("  disconnected, seen "), "{row}");
-        carol.passes_all();
-        if bob_writes {
-            bob_runs.types(&["@carol here I am"]);
-            carol.sees(": here I am");
-        } else {
-            carol.types(&["@bob are you there?"]);
-            bob_runs.has_seen(": are you there?");
-        }
-        carol.finds(bob.home, "  encrypted");
-        let row = row_of(&list(&mut carol), "Bob");
-        assert!(!row.contains("disconnected"), "{row}");
-    }
 }

@@ -97,30 +97,6 @@ fn blocked_key_is_cut_off_until_forgotten() {
 }
 
 #[test]
-fn key_after_a_forgotten_one_is_new() {
-    let (mut alice, mut bob) = acquainted();
-    alice.types(&["/forget bob"]);
-    alice.sees("Bob will be removed from your contacts, and the key forgotten.");
-    alice.types(&["no"]);
-    alice.sees("Nothing changed.");
-    alice.types(&["/key bob"]);
-    alice.sees(&in_groups(&bob));
-    alice.types(&["/forget bob", "yes"]);
-    alice.sees("Removed Bob from your contacts. Messages stay in the history.");
-    alice.types(&["/key bob"]);
-    alice.sees("No peer with a key matches \"bob\".");
-    // Another key at his address and in his name is no conflict now; before, it would have been.
-    bob.crashes();
-    let home = bob.addr().port();
-    drop(bob);
-    let mut other = Peer::named("Bob").port(home).start();
-    alice.says(&other.addr().to_string(), "who are you?");
-    other.sees(&format!("{}: who are you?", alice.encrypted()));
-    assert_eq!(times(&alice, "WARNING: Bob's key has changed"), 0);
-    alice.has_seen(&format!(" (new, key {})", in_groups(&other)));
-}
-
-#[test]
 fn trusted_key_change_is_unverified_and_gets_messages() {
     let (mut alice, mut bob) = acquainted();
     compares(&mut alice, "bob");
