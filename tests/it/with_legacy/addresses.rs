@@ -59,18 +59,6 @@ fn program_with_a_wrong_ip_is_listed_reachably() {
 }
 
 #[test]
-fn connect_with_a_wrong_ip_is_acknowledged_reachably() {
-    for program in [Program::R3, Program::CryptoKnights] {
-        let legacy = Legacy::start(program).claiming(HOSTNAME);
-        let mut alice = Peer::named("Alice").start();
-        legacy.connect(alice.addr()).expect("Alice listens");
-        gets(&legacy, &from(&alice, &legacy, "connect_ack"));
-        shows(&legacy, &format!("{} is connected", alice.shown()));
-        is_listed(&mut alice, &legacy, "connected");
-    }
-}
-
-#[test]
 fn program_that_dials_from_elsewhere_is_reached() {
     for program in Program::ALL {
         let legacy = at_hostname(program);
@@ -86,32 +74,6 @@ fn program_that_dials_from_elsewhere_is_reached() {
         is_one_row(&mut alice, &legacy);
         legacy.exit_to(alice.addr()).expect("Alice listens");
         alice.sees(&format!("* {} left", shown(&legacy)));
-    }
-}
-
-#[test]
-fn immediate_reply_to_another_source_leaves_one_row() {
-    // Until it has been dialed once, nobody knows at which of the two it listens.
-    for program in Program::ALL {
-        let legacy = at_hostname(program);
-        let mut alice = Peer::named("Alice").start();
-        legacy.send(alice.addr(), "guess where I am").expect("Alice listens");
-        alice.sees(": guess where I am");
-        alice.says(&legacy.name().to_lowercase(), "found you");
-        gets(&legacy, &from(&alice, &legacy, "found you"));
-        is_one_row(&mut alice, &legacy);
-    }
-}
-
-#[test]
-fn connect_from_another_source_leaves_one_row() {
-    for program in [Program::R3, Program::CryptoKnights] {
-        let legacy = at_hostname(program);
-        let mut alice = Peer::named("Alice").start();
-        legacy.connect(alice.addr()).expect("Alice listens");
-        gets(&legacy, &from(&alice, &legacy, "connect_ack"));
-        is_one_row(&mut alice, &legacy);
-        is_listed(&mut alice, &legacy, "connected");
     }
 }
 

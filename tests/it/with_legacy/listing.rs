@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use super::{all_five, from, gets, is_listed, received, row, saw_no_noise, shown, shows, they_connect};
+use super::{all_five, from, is_listed, received, saw_no_noise, shown, shows, they_connect};
 use crate::legacy::{Legacy, Program};
 use crate::support::{Peer, send_raw};
 
@@ -34,24 +34,6 @@ fn listing_verifies_all_five_and_nobody_there_notices() {
         saw_no_noise(legacy);
         assert!(legacy.listener_alive(), "{}: {:?}", legacy.name(), legacy.cause_of_death());
     }
-}
-
-#[test]
-fn greeted_hashpa_is_pinged_while_known() {
-    let hashpa = Legacy::start(Program::Hashpa);
-    let mut alice = Peer::named("Alice").start();
-    hashpa.connect(alice.addr()).expect("Alice listens");
-    alice.sees(&format!("] {}: Hello, I am connecting!", shown(&hashpa)));
-    hashpa.send(alice.addr(), "and a text").expect("Alice listens");
-    alice.sees(": and a text");
-    alice.says("hashpa", "and an answer");
-    shows(&hashpa, ": and an answer");
-    for _ in 0..3 {
-        is_listed(&mut alice, &hashpa, "connected");
-    }
-    gets(&hashpa, &from(&alice, &hashpa, "PING"));
-    assert!(hashpa.raw().iter().all(|bytes| !bytes.is_empty()), "an empty connection");
-    assert_eq!(hashpa.shown(), [format!("{}: and an answer", alice.shown())]);
 }
 
 #[test]
@@ -112,24 +94,6 @@ fn legacy_probes_add_nobody_and_print_nothing() {
     let printed = alice.printed();
     let at_first = printed.iter().position(|line| line.contains("No peers yet")).expect("seen");
     assert_eq!(besides_prompts(&printed[at_first + 1..]), [printed[at_first].as_str()]);
-}
-
-#[test]
-fn ping_of_a_known_hashpa_is_silent_too() {
-    let hashpa = Legacy::start(Program::Hashpa);
-    let mut alice = Peer::named("Alice").start();
-    hashpa.connect(alice.addr()).expect("Alice listens");
-    alice.sees("Hello, I am connecting!");
-    is_listed(&mut alice, &hashpa, "connected");
-    let before = alice.printed().len();
-    assert!(hashpa.probe(alice.addr()));
-    send_raw(alice.addr(), format!("{} Hashpa PING", alice.addr()).as_bytes());
-    let row = row(&mut alice, &hashpa);
-    assert!(row.trim_start().starts_with("1 "), "{row}");
-    let printed = alice.printed();
-    let table = besides_prompts(&printed[before..]);
-    assert_eq!(table.len(), 3, "{table:?}");
-    assert!(table[2].contains("1 peer, 1 online."), "{table:?}");
 }
 
 fn besides_prompts(lines: &[String]) -> Vec<&str> {
