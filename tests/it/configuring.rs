@@ -55,21 +55,6 @@ fn flags_beat_environment_beats_file_beats_defaults() {
 }
 
 #[test]
-fn invalid_age_size_and_policy_are_refused() {
-    for (wrong, words) in [
-        ("--expire=7", "an age is a whole number and a unit, such as 45s, 30m, 12h, 90d or 2w."),
-        ("--expire=0s", "the shortest is 1s."),
-        ("--expire=366d", "a message stays queued for at most 365d."),
-        ("--keep-history=never", "Or write forever."),
-        ("--max-history=1", "a size is a whole number and a unit, such as 500MiB or 4GiB."),
-        ("--policy=lax", "[possible values: accept-new, ask, strict]"),
-    ] {
-        let errors = refused(Peer::named("Alice").arg(wrong));
-        assert!(errors.contains(words), "{wrong}: {errors}");
-    }
-}
-
-#[test]
 fn the_file_starts_a_chat_without_any_arguments() {
     let port = nobody().port();
     let text = format!("name = \"Filly\"\nport = {port}\nbind = \"127.0.0.1\"\nno-static = true\n");
@@ -269,28 +254,6 @@ fn chat_leaves_only_the_files_of_its_profile() {
             files.iter().map(|file| folder.join(file).display().to_string()).collect();
         assert_eq!(left, expected);
     }
-}
-
-#[test]
-fn alias_is_stored_in_the_data_directory() {
-    let data = TempDir::new().expect("a temporary directory");
-    let path = data.path().join("deep").join("down");
-    let mut bob = Peer::named("Bob").start();
-    let with_data = |name| Peer::named(name).arg("--data-dir").arg(path.display());
-    let mut alice = with_data("Alice").knows(bob.addr()).start();
-    alice.meets(&bob);
-    alice.types(&["/alias bob Boss"]);
-    alice.sees(&format!("Bob ({}) is now called Boss.", bob.addr()));
-    bob.says(&alice.addr().to_string(), "hello");
-    alice.sees(&format!("] Boss ({}) [encrypted]: hello", bob.addr()));
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
-    let mut alice = with_data("Alice").start();
-    alice.types(&["/alias", "@boss still you?"]);
-    alice.sees(&format!("Boss is Bob (key {} {}).", &bob.key()[..4], &bob.key()[4..8]));
-    bob.sees(": still you?");
-    alice.types(&["/alias boss -", "/alias"]);
-    alice.sees("There are no aliases");
 }
 
 #[test]

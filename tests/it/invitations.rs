@@ -5,7 +5,7 @@ use std::process::Output;
 
 use tempfile::TempDir;
 
-use crate::support::{Builder, Peer, SOON, assert_harmless, nobody, refused, until};
+use crate::support::{Builder, Peer, SOON, assert_harmless, nobody, until};
 
 #[cfg(unix)]
 mod pasted;
@@ -154,35 +154,4 @@ fn name_of_another_contact_gets_a_suffix() {
     leaves(bob);
     let told = printed(started("Bob", &bobs).arg("add").arg(invitation_of(&other)));
     assert!(told.starts_with(&format!("Alice·{} (key ", &other.key()[..4])), "{told}");
-}
-
-#[test]
-fn useless_invitations_get_one_sentence() {
-    let bobs = data();
-    let mut bob = started("Bob", &bobs).start();
-    let key = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
-    bob.types(&[&format!("/add {key}"), &format!("/block {}", &key[..8])]);
-    bob.sees("Blocked ");
-    until(SOON, "the block is saved", || contacts(&bobs, "bob").contains("blocked = true"));
-    let own = format!("p2p-chat:{}", bob.key());
-    let (blocked, unblock) = (format!("p2p-chat:{key}?n=Eve"), "/unblock aeaq");
-    for (invitation, sentence) in [
-        ("p2p-chat:abc", "The invitation has no valid key. A key has 52 characters; this one has 3."),
-        (&own, "That is your own invitation."),
-        (&blocked, "The invitation is from a blocked key."),
-    ] {
-        bob.types(&[&format!("/add {invitation}")]);
-        bob.sees(sentence);
-        // The same while it runs and otherwise.
-        let errors = refused(started("Bob", &bobs).arg("add").arg(invitation));
-        assert!(errors.starts_with(&format!("p2p-chat: {sentence}")), "{errors}");
-    }
-    bob.has_seen(unblock);
-    // A pasted one is refused before a question, too.
-    bob.types(&[&blocked]);
-    bob.sees("The invitation is from a blocked key.");
-    bob.types(&["0"]);
-    assert_eq!(bob.ends().code(), Some(1), "lines were refused");
-    let errors = refused(started("Bob", &bobs).arg("add").arg("hello"));
-    assert_eq!(errors, "p2p-chat: An invitation begins with p2p-chat: and a key.");
 }

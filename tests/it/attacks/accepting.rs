@@ -226,19 +226,6 @@ fn rule_breaking_session_ends_and_shows_nothing() {
 }
 
 #[test]
-fn receipt_for_no_message_of_ours_changes_nothing() {
-    let bob = SecurePeer::named("Bob", b'B');
-    let mut alice = Peer::named("Alice").start();
-    let mut talk = greeted(&bob, &alice);
-    let id = new_id();
-    let receipt = Record::Receipt(vec![new_id()]).encode();
-    talk.says(&[receipt, text(id, "and a message")].concat()).expect("she hears");
-    assert_eq!(talk.hears(), Ok(Record::Receipt(vec![id])));
-    alice.sees(&format!("{} [encrypted]: and a message", bob.shown()));
-    alice.still_answers();
-}
-
-#[test]
 fn peer_with_our_own_key_is_refused() {
     let mut alice = Peer::named("Alice").start();
     let mirror = SecurePeer::with_key_of(&alice, "Eve");

@@ -55,22 +55,6 @@ fn has_it_when_both_are_there(alice: &Home, bob: &Home, texts: &[&str]) {
 }
 
 #[test]
-fn offline_contact_is_written_to_after_a_restart() {
-    let (alice, bob) = acquainted();
-    let mut her = alice.start();
-    her.types(&["@bob are you back?"]);
-    her.sees(&format!("{} is offline; will deliver when they are back.", bob.name));
-    her.types(&["/outbox"]);
-    her.sees(&format!("to {}, queued: they are offline", bob.shown()));
-    her.types(&["/history bob"]);
-    her.sees("→ Bob: hello (delivered)");
-    her.sees("→ Bob: are you back? (queued)");
-    let mut him = bob.start();
-    him.sees(": are you back?");
-    her.sees(&format!("Delivered to {}: \"are you back?\"", bob.name));
-}
-
-#[test]
 fn message_to_offline_contact_survives_both_restarts() {
     let (alice, bob) = acquainted();
     let mut her = alice.start();

@@ -168,18 +168,6 @@ fn quit_leaves_at_every_question() {
 }
 
 #[test]
-fn first_start_asks_for_name_and_port() {
-    let data = data();
-    let terminal = opened(&data);
-    asks(&terminal, "Enter your name [dan]: ");
-    terminal.enters("Alice");
-    terminal.waits_for("Enter your port number [");
-    terminal.enters("0");
-    terminal.waits_for("Alice, listening on ");
-    terminal.waits_for("Created the profile Alice.");
-}
-
-#[test]
 fn profile_of_earlier_version_asks_for_a_port() {
     let data = data();
     made_by_an_earlier_version(&data, "Alice");

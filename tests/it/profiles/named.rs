@@ -246,18 +246,6 @@ fn profile_with_another_name_is_renamed() {
 }
 
 #[test]
-fn two_names_in_two_terminals_are_two_people() {
-    let data = data();
-    let mut alice = started("Alice", &data).start();
-    let mut bob = started("Bob", &data).knows(alice.addr()).start();
-    bob.meets(&alice);
-    alice.meets(&bob);
-    assert_ne!(alice.key(), bob.key());
-    bob.says("Alice", "we are two");
-    alice.sees("we are two");
-}
-
-#[test]
 fn first_start_shows_the_new_key() {
     let data = data();
     let printed = run(started("Alice", &data), &[]);

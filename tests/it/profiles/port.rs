@@ -99,12 +99,3 @@ fn error_about_running_profile_has_its_port() {
     started("Bob", &data).start().still_answers();
     alice.still_answers();
 }
-
-#[test]
-fn name_and_port_are_required_without_terminal() {
-    let data = data();
-    let errors = refused(started("", &data));
-    assert_eq!(errors, "p2p-chat: No name was given; add --name NAME, or set P2P_CHAT_NAME.");
-    let errors = refused(started("Alice", &data).without_port());
-    assert!(errors.starts_with("p2p-chat: No port was given; add --port PORT"), "{errors}");
-}
