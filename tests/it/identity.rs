@@ -132,7 +132,7 @@ fn missing_home_gives_a_key_for_one_run() {
 
 #[test]
 fn test_peers_are_separate_and_touch_no_home() {
-    let (mut one, mut other) = (Peer::named("Alice").lasting_port().start(), Peer::named("Alice").start());
+    let (mut one, mut other) = (Peer::named("Alice").start(), Peer::named("Alice").start());
     one.still_answers();
     other.still_answers();
     for peer in [&one, &other] {

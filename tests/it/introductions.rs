@@ -16,8 +16,8 @@ fn become_contacts(one: &mut Peer, other: &mut Peer) {
 
 /// Alice, and her contacts Bob and Carol, who do not know each other.
 fn three(data: &[TempDir; 3]) -> [Peer; 3] {
-    let [mut alice, mut bob, mut carol] = [("Alice", 0), ("Bob", 1), ("Carol", 2)]
-        .map(|(name, at)| started(name, &data[at]).lasting_port().start());
+    let [mut alice, mut bob, mut carol] =
+        [("Alice", 0), ("Bob", 1), ("Carol", 2)].map(|(name, at)| started(name, &data[at]).start());
     become_contacts(&mut alice, &mut bob);
     become_contacts(&mut alice, &mut carol);
     [alice, bob, carol]

@@ -87,7 +87,7 @@ fn ipv6_addresses_are_understood_and_listed_aligned() {
 
 #[test]
 fn leaving_closes_both_sockets() {
-    let mut alice = Peer::named("Alice").lasting_port().start();
+    let mut alice = Peer::named("Alice").start();
     let port = alice.addr().port();
     let _silent = dial_from(Ipv4Addr::LOCALHOST, alice.addr());
     let _also = has_ipv6().then(|| TcpStream::connect_timeout(&at_loopback(port), SOON).expect("it listens"));

@@ -16,14 +16,6 @@ fn alice_and_bob() -> (Peer, Peer) {
     (alice, bob)
 }
 
-/// The same, but Bob's port stays free for him while he is away.
-fn alice_and_a_returning_bob() -> (Peer, Peer) {
-    let mut alice = Peer::named("Alice").start();
-    let bob = Peer::named("Bob").port(nobody().port()).knows(alice.addr()).start();
-    alice.meets(&bob);
-    (alice, bob)
-}
-
 /// A legacy program called Old that accepts every message and answers nothing, and the messages
 /// that arrived. Alice has heard of it.
 fn a_program_of_old(alice: &mut Peer) -> (SocketAddrV4, mpsc::Receiver<String>) {
@@ -113,7 +105,7 @@ fn peer_that_starts_later_is_connected_unasked() {
 
 #[test]
 fn lost_connected_peer_is_dialed_again() {
-    let (mut alice, mut bob) = alice_and_a_returning_bob();
+    let (mut alice, mut bob) = alice_and_bob();
     let (addr, shown) = (bob.addr(), bob.shown());
     // Looking makes sure that he is more than a claim.
     alice.lists(addr);

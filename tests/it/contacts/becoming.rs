@@ -80,7 +80,7 @@ fn alias_verify_and_add_make_a_contact() {
 #[test]
 fn queued_message_makes_a_contact_after_restart() {
     let (data, bobs) = (data(), data());
-    let bob = started("Bob", &bobs).lasting_port().start();
+    let bob = started("Bob", &bobs).start();
     let addr = bob.addr();
     leaves(bob);
     let mut alice = started("Alice", &data).start();

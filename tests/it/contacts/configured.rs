@@ -6,7 +6,7 @@ use crate::support::nobody;
 #[test]
 fn first_key_at_a_listed_address_is_pinned() {
     let (data, first, second) = (data(), data(), data());
-    let mut bob = started("Bob", &first).lasting_port().start();
+    let mut bob = started("Bob", &first).start();
     let addr = bob.addr();
     let listed = format!("[[peer]]\naddress = \"{addr}\"\n");
     let mut alice = started("Alice", &data).saved_peers(&listed).start();

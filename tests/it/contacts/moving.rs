@@ -1,7 +1,6 @@
 //! Contacts whose addresses change.
 
 use super::*;
-use crate::support::nobody;
 
 #[test]
 fn contact_that_dials_from_another_port_is_recognized() {
@@ -15,7 +14,7 @@ fn contact_that_dials_from_another_port_is_recognized() {
     alice.sees(": hello yourself");
     leaves(bob);
     // Bob is at another port, and Alice is his contact.
-    let mut bob = started("Bob", &bobs).port(nobody().port()).start();
+    let mut bob = started("Bob", &bobs).start();
     bob.has_seen("* Alice (");
     alice.types(&["@bob found you"]);
     bob.sees(": found you");
@@ -47,7 +46,7 @@ fn connect_adds_the_proven_address_to_the_contact() {
     leaves(alice);
     // The second address precedes the first.
     leaves(bob);
-    let bob = started("Bob", &bobs).port(nobody().port()).start();
+    let bob = started("Bob", &bobs).start();
     let mut alice = started("Alice", &alices).start();
     alice.types(&[&format!("/connect {}", bob.addr())]);
     until("both are saved", || toml(&alices, "alice").contains(&format!("[\"{}\", \"", bob.addr())));

@@ -8,7 +8,7 @@ use crate::support::copy_directory;
 fn contacts_are_listed_and_dialed_after_a_restart() {
     let data = data();
     let mut bob = Peer::named("Bob").start();
-    let mut carol = Peer::named("Carol").lasting_port().start();
+    let mut carol = Peer::named("Carol").start();
     let mut alice = started("Alice", &data).start();
     for peer in [&bob, &carol] {
         alice.types(&[&format!("@{} hello", peer.addr())]);

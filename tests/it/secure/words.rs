@@ -2,12 +2,11 @@
 //! for one text. What takes protection away is asked back.
 
 use super::{in_groups, times};
-use crate::support::{Peer, nobody};
+use crate::support::Peer;
 
-/// Alice and Bob, who have met and have written to each other. Bob's port stays free when he is
-/// gone.
+/// Alice and Bob, who have met and have written to each other.
 fn acquainted() -> (Peer, Peer) {
-    let mut bob = Peer::named("Bob").port(nobody().port()).start();
+    let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "good morning");
     alice.meets(&bob);

@@ -124,14 +124,18 @@ pub(crate) fn copy_directory(from: &Path, to: &Path) {
     }
 }
 
-/// Listens at an address where another listener of this process may just have been closed.
+/// Listens at an address where another listener of this process may just have been closed; port 0
+/// means a free one, which stays free when the listener is closed.
 ///
 /// A new process holds copies of all sockets of its parent until it runs its own program, so while
 /// another test starts one, a closed port can stay in use for a moment.
 ///
 /// # Errors
 /// What binding says, `AddrInUse` only if that lasts.
-pub(crate) fn listen(addr: SocketAddrV4) -> io::Result<TcpListener> {
+pub(crate) fn listen(mut addr: SocketAddrV4) -> io::Result<TcpListener> {
+    if addr.port() == 0 {
+        addr.set_port(nobody().port());
+    }
     let deadline = Instant::now() + SOON;
     loop {
         match TcpListener::bind(addr) {

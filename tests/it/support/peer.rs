@@ -129,7 +129,7 @@ impl Peer {
     }
 
     /// Starts `next`, which is to go on where this one, which has ended, ended: with the same data,
-    /// at the same port. It was started with [`Builder::lasting_port`].
+    /// at the same port.
     pub(crate) fn goes_on_as(mut self, next: Builder) -> Self {
         assert!(self.child.try_wait().expect("our child").is_some(), "{} still runs", self.name);
         let mut next = next.data_dir(&self.data).port(self.port).start();

@@ -7,7 +7,7 @@ fn alice_bob_and_carol() -> (Terminal, Peer, Peer) {
     let alice = Terminal::start(Peer::named("Alice").arg("--bind=127.0.0.1"), ROWS, 80);
     line_stands(&alice, CHOICE, "", "");
     let mut peers = ["Bob", "Carol"].map(|name| {
-        let mut peer = Peer::named(name).knows(alice.addr()).lasting_port().start();
+        let mut peer = Peer::named(name).knows(alice.addr()).start();
         peer.sees("* Alice (");
         super::meets(&alice, &peer.shown());
         peer

@@ -1,40 +1,17 @@
 //! Honest programs that claim an IP which is not where they can be reached.
 
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::ops::Deref;
 
-use super::{Reserved, all_five, becomes, from, gets, is_listed, knows, reserved, row, shown, shows};
+use super::{all_five, becomes, from, gets, is_listed, knows, row, shown, shows, starts_at};
 use crate::legacy::{Legacy, Program};
-use crate::support::{Peer, is_sum};
+use crate::support::{Peer, is_sum, nobody};
 
 /// What gethostbyname(hostname) says on many machines.
 const HOSTNAME: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
 
 /// A program that listens at 127.0.1.1 only, says so, and dials from 127.0.0.1.
-struct AtHostname {
-    legacy: Legacy,
-    /// Its port at 127.0.0.1. Alice dials that, too, and must not find another test there.
-    _elsewhere: Reserved,
-}
-
-impl Deref for AtHostname {
-    type Target = Legacy;
-
-    fn deref(&self) -> &Legacy {
-        &self.legacy
-    }
-}
-
-fn at_hostname(program: Program) -> AtHostname {
-    loop {
-        let elsewhere = reserved();
-        match Legacy::start_at(program, SocketAddrV4::new(HOSTNAME, elsewhere.addr.port())) {
-            Ok(legacy) => return AtHostname { legacy, _elsewhere: elsewhere },
-            // Each address has its own ports, so this one may be in use at 127.0.1.1.
-            Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}"),
-        }
-    }
+fn at_hostname(program: Program) -> Legacy {
+    starts_at(program, SocketAddrV4::new(HOSTNAME, nobody().port()))
 }
 
 #[test]

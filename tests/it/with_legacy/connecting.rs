@@ -4,9 +4,9 @@ use super::{
     alice_who_knows, all_five, from, gets, go, is_heard, is_listed, knows, received, saw_no_noise, shown,
     shows,
 };
-use super::{becomes, peers_toml, reserved};
+use super::{becomes, peers_toml, starts_at};
 use crate::legacy::{Legacy, Program};
-use crate::support::Peer;
+use crate::support::{Peer, nobody};
 
 /// Whether a program answers `connect` with `connect_ack`.
 fn acknowledges(legacy: &Legacy) -> bool {
@@ -90,8 +90,8 @@ fn mutual_connects_do_not_echo_for_ever() {
 
 #[test]
 fn restarted_static_programs_are_found_again() {
-    let ports: Vec<_> = Program::ALL.into_iter().map(|program| (program, reserved())).collect();
-    let five: Vec<_> = ports.iter().map(|(program, port)| port.start(*program)).collect();
+    let ports: Vec<_> = Program::ALL.into_iter().map(|program| (program, nobody())).collect();
+    let five: Vec<_> = ports.iter().map(|(program, addr)| starts_at(*program, *addr)).collect();
     let mut alice = alice_who_knows(&five);
     for legacy in five.iter().filter(|legacy| acknowledges(legacy)) {
         is_heard(&mut alice, legacy);
@@ -99,7 +99,7 @@ fn restarted_static_programs_are_found_again() {
     let names: Vec<_> = five.iter().map(shown).collect();
     drop(five);
     go(&mut alice, &names);
-    let five: Vec<_> = ports.iter().map(|(program, port)| port.start(*program)).collect();
+    let five: Vec<_> = ports.iter().map(|(program, addr)| starts_at(*program, *addr)).collect();
     for legacy in &five {
         gets(legacy, &from(&alice, legacy, "connect"));
         knows(legacy, &[alice.addr()]);

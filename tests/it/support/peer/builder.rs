@@ -52,13 +52,7 @@ impl Builder {
         self
     }
 
-    /// Listens at a port that stays free while it is started again. The system may give any other
-    /// free one to a connection meanwhile.
-    pub(crate) fn lasting_port(self) -> Self {
-        self.port(nobody().port())
-    }
-
-    /// Listens at this port instead of any free one.
+    /// Listens at this port instead of a free one, which stays free when the program has ended.
     pub(crate) fn port(self, port: u16) -> Self {
         self.arg("--port").arg(port)
     }
@@ -138,7 +132,7 @@ impl Builder {
         }
         let says_port = self.args.iter().any(|arg| arg == "--port");
         if self.any_port && !says_port && !self.env.iter().any(|(name, _)| name == "P2P_CHAT_PORT") {
-            command.args(["--port", "0"]);
+            command.args(["--port", &nobody().port().to_string()]);
         }
         command.args(&self.args);
         (command, dir)
