@@ -14,7 +14,6 @@ mod configured;
 mod editing;
 mod forgetting;
 mod listed;
-mod many;
 mod moving;
 mod restarting;
 mod seen;

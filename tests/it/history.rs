@@ -2,8 +2,6 @@
 //! line, whether or not the chat is running.
 
 use std::fs;
-use std::io::Read;
-use std::process::Stdio;
 
 use p2p_chat::model::delivery::{DeliveryStatus, PendingReason};
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
@@ -225,31 +223,6 @@ fn markdown_has_daily_headings_and_no_foreign_markup() {
     assert_eq!(kept.asked(&["--markdown"]).well(), expected);
     let errors = kept.asked(&["--markdown", "--json"]).refused(2);
     assert!(errors.contains("cannot be used with"), "{errors}");
-}
-
-#[test]
-fn long_history_is_ordered_and_readable_in_part() {
-    const MANY: usize = 1_000;
-    let mut kept = Kept::new();
-    for number in 0..MANY {
-        kept.hears_bob(&format!("number {number}"));
-    }
-    let kept = kept.closed();
-    let numbers = |args: &[&str]| -> Vec<usize> {
-        let printed = kept.asked(args).well();
-        let numbers = printed.lines().filter_map(|line| line.split_once("Bob: number "));
-        numbers.map(|(_, number)| number.parse().expect("a number")).collect()
-    };
-    assert_eq!(numbers(&[]), (0..MANY).collect::<Vec<_>>());
-    assert_eq!(numbers(&["--last", "600"]), (MANY - 600..MANY).collect::<Vec<_>>());
-    assert_eq!(numbers(&["--grep", "number", "--last=300"]), (MANY - 300..MANY).collect::<Vec<_>>());
-    let (mut command, _dir) = kept.asking(&[]).command();
-    let mut child =
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    drop(child.stdout.take());
-    let mut errors = String::new();
-    child.stderr.take().expect("piped").read_to_string(&mut errors).expect("read");
-    assert!(child.wait().expect("it ends").success() && errors.is_empty(), "{errors}");
 }
 
 #[test]

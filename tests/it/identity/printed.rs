@@ -5,7 +5,7 @@ use std::process::Output;
 use p2p_chat::model::key::PublicKey;
 use tempfile::TempDir;
 
-use super::{folder, key, run, with_data};
+use super::{key, with_data};
 use crate::support::{Builder, Peer, refused};
 
 /// Half blocks, which only a QR code has.
@@ -22,7 +22,7 @@ fn new_id(peer: Builder) -> String {
 }
 
 fn printed(peer: Builder) -> String {
-    let (mut command, _dir) = peer.command();
+    let (mut command, _dir) = peer.without_port().command();
     let Output { status, stdout, stderr } = command.output().expect("it runs");
     let errors = String::from_utf8_lossy(&stderr);
     assert!(status.success() && errors.is_empty(), "{status}: {errors}");
@@ -87,30 +87,6 @@ fn it_names_the_owner_of_the_key() {
 }
 
 #[test]
-#[cfg(unix)]
-fn readable_or_damaged_key_is_not_printed() {
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt;
-
-    let data = TempDir::new().expect("a temporary directory");
-    let alice = || with_data("Alice", data.path());
-    run(alice());
-    let path = folder(data.path(), "alice").join("key");
-    fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("changed");
-    let errors = refused(alice().arg("id"));
-    assert!(
-        errors.contains("Other users of this machine have access to ") && errors.contains("`chmod 600 "),
-        "{errors}"
-    );
-    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("changed");
-    let damaged = key(data.path(), "alice").replace("secret ", "secret a");
-    fs::write(&path, &damaged).expect("written");
-    let errors = refused(alice().arg("id"));
-    assert!(errors.contains(" is not a valid key: "), "{errors}");
-    assert!(key(data.path(), "alice") == damaged);
-}
-
-#[test]
 fn no_key_is_printed_without_storage() {
     let nowhere = Peer::named("Alice").env("HOME", "/dev/null").env("XDG_DATA_HOME", "/dev/null/x");
     let errors = refused(nowhere.arg("id").arg("--new"));
@@ -126,7 +102,7 @@ mod on_a_terminal {
 
     /// The rows that `p2p-chat id` leaves on a screen of this width.
     fn shown(peer: Builder, columns: u16) -> Vec<String> {
-        let mut terminal = Terminal::start(peer.arg("id"), 40, columns);
+        let mut terminal = Terminal::start(peer.without_port().arg("id"), 40, columns);
         assert!(terminal.ends().success());
         terminal.cells(rows)
     }

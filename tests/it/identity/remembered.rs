@@ -7,7 +7,7 @@ use p2p_chat::model::key::PublicKey;
 use tempfile::TempDir;
 
 use super::{folder, run, with_data};
-use crate::support::{SOON, nobody, until};
+use crate::support::nobody;
 
 /// The key of 32 times this byte.
 fn key(byte: u8) -> PublicKey {
@@ -37,18 +37,6 @@ fn static_peers_key_is_remembered_per_profile() {
     assert_eq!(contacts(data.path()), known);
     with_data("Zoe", data.path()).start().still_answers();
     assert!(!folder(data.path(), "zoe").join("contacts.toml").exists());
-}
-
-#[test]
-fn remembered_key_survives_a_crash() {
-    let data = TempDir::new().expect("a temporary directory");
-    let listed = format!("[[peer]]\naddress = \"{}\"\nkey = \"{}\"\n", nobody(), key(1));
-    let mut alice = with_data("Alice", data.path()).saved_peers(&listed).start();
-    let entry = format!("key = \"{}\"\n", key(1));
-    until(SOON, "it is written", || contacts(data.path()).contains(&entry));
-    alice.crashes();
-    with_data("Alice", data.path()).start().still_answers();
-    assert!(contacts(data.path()).contains(&entry));
 }
 
 #[test]

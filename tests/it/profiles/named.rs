@@ -139,33 +139,6 @@ fn start_refuses_the_name_of_another_profile() {
 }
 
 #[test]
-fn name_of_several_profiles_is_refused() {
-    let data = data();
-    run(started("Alice", &data), &[]);
-    run(started("Bob", &data).arg("--profile=at work"), &[]);
-    let path = folder(&data, "at%20work").join("profile.toml");
-    for name in ["Alice", "ALICE", "\u{ff21}lice"] {
-        fs::write(&path, format!("name = \"{name}\"\n")).expect("written");
-        let expected =
-            "p2p-chat: Several profiles are called alice: alice, at work. Choose one with --profile PROFILE.";
-        for command in [None, Some("id"), Some("history"), Some("contacts")] {
-            let errors = refused(command.into_iter().fold(started("alice", &data), Builder::arg));
-            assert_eq!(errors, expected, "{name} {command:?}");
-        }
-    }
-    let errors = refused(started("", &data));
-    assert!(
-        errors.ends_with(" (profile at work). Choose one with --name NAME or --profile PROFILE."),
-        "{errors}"
-    );
-    // The starts that the error suggests. Each profile keeps its name until it is renamed.
-    run(started("Alice", &data).arg("--profile=alice"), &[]);
-    run(started("", &data).arg("--port").arg(0).arg("--profile=at work"), &["/name Bob"]);
-    let printed = run(started("Alice", &data), &[]);
-    assert!(printed.iter().any(|line| line.starts_with("Alice, listening on ")), "{printed:?}");
-}
-
-#[test]
 fn alias_is_refused_as_own_name() {
     let data = data();
     let contacts = || fs::read_to_string(folder(&data, "alice").join("contacts.toml")).unwrap_or_default();
@@ -262,45 +235,6 @@ fn first_start_shows_the_new_key() {
     assert!(printed.contains(&"If you meant Alice, leave and start with --name Alice.".to_owned()));
     let printed = run(started("Bob", &data), &[]);
     assert!(!printed.iter().any(|line| line.contains("Did you mean")), "{printed:?}");
-}
-
-#[test]
-fn damaged_profile_file_is_refused_unchanged() {
-    let data = data();
-    run(started("Alice", &data), &[]);
-    let path = folder(&data, "alice").join("profile.toml");
-    for (text, line, words) in [
-        ("name = \"Alice\"\nport = \"x\"\n", 2, "expected a number instead of the text"),
-        ("name = \"a b\"\n", 1, "Try a_b."),
-    ] {
-        fs::write(&path, text).expect("written");
-        // The damaged profile may have this name.
-        for peer in [started("", &data), started("Alice", &data), started("Zoe", &data)] {
-            let errors = refused(peer);
-            assert!(errors.contains(&format!("profile.toml, line {line}: ")), "{errors}");
-            assert!(errors.contains(words) && errors.lines().count() == 1, "{errors}");
-        }
-        assert_eq!(fs::read_to_string(&path).expect("readable"), text);
-        assert_eq!(directories(&data), ["alice"]);
-    }
-}
-
-#[test]
-fn rename_keeps_edits_by_hand() {
-    let data = data();
-    let mut alice = started("Alice", &data).start();
-    let path = folder(&data, "alice").join("profile.toml");
-    let text = fs::read_to_string(&path).expect("a file") + "colour = \"blue\"\n";
-    fs::write(&path, text).expect("written");
-    alice.types(&["/name Zoe"]);
-    alice.sees("You are now Zoe");
-    let table = profile_toml(&data, "alice");
-    assert_eq!((table["name"].as_str(), table["colour"].as_str()), (Some("Zoe"), Some("blue")));
-    // A file with a mistake is not changed, and the name stays.
-    fs::write(&path, "name = ").expect("written");
-    alice.types(&["/name Ann"]);
-    alice.sees("profile.toml, line 1: ");
-    assert_eq!(fs::read_to_string(&path).expect("readable"), "name = ");
 }
 
 #[test]

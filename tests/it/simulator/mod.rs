@@ -16,7 +16,6 @@
 //! `P2P_CHAT_SEEDS=1000 cargo test --release --test it simulator::networks` runs so many.
 //! `P2P_CHAT_TRACE=1` prints all that happens.
 
-mod bounds;
 mod checks;
 mod churn;
 mod converged;
@@ -244,7 +243,7 @@ const RARE: [&str; 8] = [
 
 #[test]
 fn the_same_seed_does_the_same_again() {
-    let [one, again, other] = [3, 3, 4].map(|seed| live_with(seed, Plan::with_namesakes));
+    let [one, again, other] = [3, 3, 4].map(|seed| live_with(seed, Plan::of_two));
     assert_eq!(one, again);
     assert_ne!(one.0, other.0);
 }
