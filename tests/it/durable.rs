@@ -79,14 +79,6 @@ impl Home {
     }
 }
 
-/// Leaves by the menu, and has ended well.
-fn leaves(mut peer: Peer) -> Vec<String> {
-    peer.types(&["0"]);
-    let status = peer.ends();
-    assert!(status.success(), "{}", peer.errors());
-    peer.printed()
-}
-
 /// Lines that hold these words.
 fn times(peer: &Peer, words: &str) -> usize {
     peer.printed().iter().filter(|line| line.contains(words)).count()

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use crate::support::{MALLORY, Peer, SOON, Target, dial_from, send_raw_from, try_dial_from};
+use crate::support::{
+    MALLORY, Peer, SOON, Target, allow_descriptors, dial_from, send_raw_from, try_dial_from,
+};
 
 /// A newcomer waits a second before the longest silent connection is closed for it, and here it is
 /// accepted behind 2,000 others, which takes 0.4 s alone and more beside other tests. This is far
@@ -53,17 +53,6 @@ fn answer(stream: &mut TcpStream) -> (String, Duration) {
         assert_eq!(error.kind(), ErrorKind::ConnectionReset, "the connection was never ended");
     }
     (String::from_utf8(bytes).expect("UTF-8"), begun.elapsed())
-}
-
-/// Lets this process hold a few thousand descriptors, where it may. Peers started before keep the
-/// usual limit.
-fn allow_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = u64::try_from(2 * IDLE).expect("small");
-    if limit.current.is_some_and(|current| current < wanted) {
-        let current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-        setrlimit(Resource::Nofile, Rlimit { current, ..limit }).expect("up to the maximum it may be raised");
-    }
 }
 
 /// Sends the same for ever, or until the other side has had enough; says how much it took.

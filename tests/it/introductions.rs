@@ -39,14 +39,9 @@ fn introduced(data: &[TempDir; 3]) -> [Peer; 3] {
     [alice, bob, carol]
 }
 
-fn leaves(peer: &mut Peer) {
-    peer.types(&["0"]);
-    assert!(peer.ends().success(), "{}", peer.errors());
-}
-
 /// Ends a peer and starts it again, with the same data at the same port.
 fn restarted(mut peer: Peer, data: &TempDir) -> Peer {
-    leaves(&mut peer);
+    peer.leaves();
     started(peer.name(), data).port(peer.addr().port()).start()
 }
 
@@ -82,7 +77,7 @@ fn introduced_contacts_who_both_accept_meet() {
 fn introduction_survives_a_restart_of_each_peer() {
     let data = [data(), data(), data()];
     let [mut alice, mut bob, carol] = introduced(&data);
-    leaves(&mut alice);
+    alice.leaves();
     bob.sees(") left");
     bob.types(&["/accept carol"]);
     bob.sees("Alice is offline. When they are back, they get your contact card for Carol. Carol becomes");

@@ -91,8 +91,7 @@ fn leaving_closes_both_sockets() {
     let port = alice.addr().port();
     let _silent = dial_from(Ipv4Addr::LOCALHOST, alice.addr());
     let _also = has_ipv6().then(|| TcpStream::connect_timeout(&at_loopback(port), SOON).expect("it listens"));
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
+    alice.leaves();
     let again = Peer::named("Bob").port(port).start();
     assert_eq!(again.addr(), SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
 }

@@ -133,19 +133,14 @@ fn an_advertised_address_is_what_the_header_says() {
 
 #[test]
 fn version_is_printed() {
-    let (mut command, _dir) = Peer::named("Alice").arg("--version").command();
-    let output = command.output().expect("it runs");
-    assert!(output.status.success());
     let expected = format!("p2p-chat {}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    assert_eq!(prints(&["--version"]), expected);
 }
 
 /// What p2p-chat prints on standard output for these arguments, successfully.
 fn prints(args: &[&str]) -> String {
-    let (mut command, _dir) = Peer::named("").without_port().command();
-    let output = command.args(args).env("COLUMNS", "80").output().expect("it runs");
-    assert!(output.status.success() && output.stderr.is_empty(), "{args:?}: {output:?}");
-    String::from_utf8(output.stdout).expect("UTF-8")
+    let peer = Peer::named("").without_port().env("COLUMNS", "80");
+    args.iter().fold(peer, |peer, arg| peer.arg(arg)).prints()
 }
 
 #[test]
@@ -209,8 +204,7 @@ fn log_is_appended_to_its_file() {
     let alice = Peer::named("Alice").file("log", "an older log\n").after("chmod 600 log");
     let mut alice = alice.arg("--log-file").arg("log").arg("-vv").start();
     send_raw_from(MALLORY, alice.addr(), b"127.0.0.66:9 Mallory hi");
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
+    alice.leaves();
     let log = log_of(&alice.dir());
     assert!(log.starts_with("an older log\n"), "{log}");
     assert!(log.lines().any(|line| line.contains("from 127.0.0.66")), "{log}");
@@ -231,8 +225,7 @@ fn one_v_logs_events() {
     alice.meets(&bob);
     bob.types(&["0"]);
     alice.sees("left");
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
+    alice.leaves();
     let log = log_of(&alice.dir());
     assert!(log.contains(" INFO "), "nothing of what happened is in {log:?}");
 }

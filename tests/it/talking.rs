@@ -63,8 +63,7 @@ fn a_third_peer_sends_to_all() {
     alice.sees("] → Carol: thanks");
     let history = |args: &[&str]| {
         let builder = Peer::named("Alice").without_port().data_dir(alice.data_dir()).arg("history");
-        let (mut command, _dir) = args.iter().fold(builder, |builder, arg| builder.arg(arg)).command();
-        String::from_utf8(command.output().expect("it runs").stdout).expect("UTF-8")
+        args.iter().fold(builder, |builder, arg| builder.arg(arg)).prints()
     };
     assert!(history(&[]).contains("] Carol → all: lunch is ready\n"));
     assert!(history(&["--markdown"]).contains("**Carol** → **all** "));

@@ -17,7 +17,7 @@ fn blocking_by_hand_takes_effect() {
     until("Bob is not blocked", || !lists(&mut alice).iter().any(|line| line.contains("blocked")));
     alice.types(&["@bob sorry"]);
     bob.sees(": sorry");
-    leaves(alice);
+    alice.leaves();
     assert_eq!(toml(&data, "alice"), before);
 }
 
@@ -28,7 +28,7 @@ fn removed_entry_is_no_longer_a_contact() {
     let without = toml(&data, "alice").split("\n[[contact]]").next().expect("a title").to_owned() + "\n";
     edits(&data, "alice", &without);
     until("Bob is no contact", || lists(&mut alice).is_empty());
-    leaves(alice);
+    alice.leaves();
     assert_eq!(toml(&data, "alice"), without);
     assert!(!contacts_or_none(&data).contains(&bob.key()));
 }

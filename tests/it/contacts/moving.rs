@@ -12,7 +12,7 @@ fn contact_that_dials_from_another_port_is_recognized() {
     alice.sees("Delivered to Bob");
     bob.types(&["@alice hello yourself"]);
     alice.sees(": hello yourself");
-    leaves(bob);
+    bob.leaves();
     // Bob is at another port, and Alice is his contact.
     let mut bob = started("Bob", &bobs).start();
     bob.has_seen("* Alice (");
@@ -20,7 +20,7 @@ fn contact_that_dials_from_another_port_is_recognized() {
     bob.sees(": found you");
     let learned = alice.key();
     assert_eq!(contacts("Bob", &bobs).len(), 1, "{learned}");
-    leaves(alice);
+    alice.leaves();
     bob.passes_all();
     // Alice dials his last address.
     let mut alice = started("Alice", &alices).start();
@@ -43,9 +43,9 @@ fn connect_adds_the_proven_address_to_the_contact() {
     bob.sees("* Alice (");
     let expected = entry(&key, &format!("name = \"Bob\"\naddresses = [\"{}\"]\n", bob.addr()));
     until("the address is saved", || toml(&alices, "alice") == expected);
-    leaves(alice);
+    alice.leaves();
     // The second address precedes the first.
-    leaves(bob);
+    bob.leaves();
     let bob = started("Bob", &bobs).start();
     let mut alice = started("Alice", &alices).start();
     alice.types(&[&format!("/connect {}", bob.addr())]);

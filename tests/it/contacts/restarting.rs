@@ -14,7 +14,7 @@ fn contacts_are_listed_and_dialed_after_a_restart() {
         alice.types(&[&format!("@{} hello", peer.addr())]);
         alice.sees("Delivered to ");
     }
-    leaves(alice);
+    alice.leaves();
     carol.crashes();
     bob.passes_all();
     // Alice has no peers.toml, and no peer dials her.
@@ -42,7 +42,7 @@ fn last_seen_is_the_end_of_the_run() {
     alice.sees("Delivered to Bob");
     alice.still_answers();
     let before_the_end = format!("{:.3}", jiff::Timestamp::now());
-    leaves(alice);
+    alice.leaves();
     let printed = asked(started("Alice", &data).arg("contacts").arg("--json")).well();
     let (_, seen) = printed.split_once("\"last_seen\":\"").expect("it was seen");
     assert!(seen > &*before_the_end, "{before_the_end}: {printed}");
@@ -59,7 +59,7 @@ fn legacy_contact_is_dialed_after_restart() {
     alice.types(&[&format!("@{addr} hello")]);
     assert!(knights.wait_shown("hello", SOON));
     until("a contact", || toml(&data, "alice").contains(&format!("legacy = \"{addr}\"\n")));
-    leaves(alice);
+    alice.leaves();
     let printed = contacts("Alice", &data);
     assert!(printed.len() == 1 && printed[0].ends_with(&format!(" ago, {addr}, unencrypted")), "{printed:?}");
     let mut alice = started("Alice", &data).start();
@@ -78,7 +78,7 @@ fn copied_profile_keeps_its_contacts() {
     alice.sees("Delivered to Bob");
     alice.types(&["/alias bob Boss"]);
     alice.sees("is now called Boss");
-    leaves(alice);
+    alice.leaves();
     let before = contacts("Alice", &old);
     copy_directory(old.path(), new.path());
     drop(old);

@@ -1,7 +1,5 @@
 //! `p2p-chat id`: who we are, for others to compare.
 
-use std::process::Output;
-
 use p2p_chat::model::key::PublicKey;
 use tempfile::TempDir;
 
@@ -22,11 +20,7 @@ fn new_id(peer: Builder) -> String {
 }
 
 fn printed(peer: Builder) -> String {
-    let (mut command, _dir) = peer.without_port().command();
-    let Output { status, stdout, stderr } = command.output().expect("it runs");
-    let errors = String::from_utf8_lossy(&stderr);
-    assert!(status.success() && errors.is_empty(), "{status}: {errors}");
-    String::from_utf8(stdout).expect("UTF-8")
+    peer.without_port().prints()
 }
 
 /// The key that was printed.
@@ -51,8 +45,7 @@ fn same_key_is_printed_before_during_and_after() {
     assert!(id(alice()).starts_with(&start));
     // That has not taken the profile from it, nor changed its key.
     running.still_answers();
-    running.types(&["0"]);
-    assert!(running.ends().success());
+    running.leaves();
     assert!(id(alice()).starts_with(&start));
     assert!(key(data.path(), "alice") == made);
 }
@@ -63,10 +56,7 @@ fn name_may_stand_on_either_side_of_id() {
     let alice = new_id(with_data("Alice", data.path()));
     let nameless = with_data("", data.path()).without_port();
     // As the README has it.
-    let (mut command, _dir) = nameless.arg("id").arg("--name").arg("Alice").command();
-    let Output { status, stdout, stderr } = command.output().expect("it runs");
-    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
-    assert_eq!(String::from_utf8_lossy(&stdout), alice);
+    assert_eq!(nameless.arg("id").arg("--name").arg("Alice").prints(), alice);
 }
 
 #[test]

@@ -23,11 +23,6 @@ fn does(peer: &mut Peer, lines: &[&str], answer: &str) -> String {
     peer.sees(answer)
 }
 
-fn ends(mut peer: Peer) {
-    peer.types(&["0"]);
-    assert!(peer.ends().success());
-}
-
 #[test]
 fn list_has_offline_contacts_after_a_restart() {
     let [ann, bob, mallory] = ["Ann", "Bob", "Mallory"].map(Person::named);
@@ -42,7 +37,7 @@ fn list_has_offline_contacts_after_a_restart() {
     does(&mut carol_runs, &["/block mallory"], "Blocked Mallory");
     let key = "a".repeat(52);
     does(&mut carol_runs, &[&format!("/add {key}")], "Added aaaaaaaa to your contacts.");
-    ends(carol_runs);
+    carol_runs.leaves();
     drop((ann_runs, mallory_runs));
     // Bob is online again, and has no peers.toml either.
     let mut carol = carol.starts();
@@ -101,7 +96,7 @@ fn contacts_with_one_name_keep_their_suffixes() {
     let first_runs = first.comes_to(nobody(), carol_runs.addr());
     reaches_only(&carol_runs, "for the first", &first_runs, &[&second_runs]);
     carol_runs.waits_for_delivery("Bob");
-    ends(carol_runs);
+    carol_runs.leaves();
     let exported = exports(&carol);
     for (label, words) in labels.iter().zip(["for the first", "for the second"]) {
         assert!(exported.contains(&format!("→ {label}: {words}")), "{exported}");
@@ -110,11 +105,7 @@ fn contacts_with_one_name_keep_their_suffixes() {
 
 /// Runs `p2p-chat history` for a person whose program does not run.
 fn exports(person: &Person) -> String {
-    let history = Peer::named(person.name).without_port().data_dir(person.data.path()).arg("history");
-    let (mut command, _dir) = history.command();
-    let output = command.output().expect("it runs");
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).expect("UTF-8")
+    person.builder().without_port().arg("history").prints()
 }
 
 /// Carol, whose program has ended, and the programs of Bob and Dave, to whom she has written.
@@ -125,7 +116,7 @@ fn carol_and_two_contacts() -> (Person, [Peer; 2]) {
     for friend in &friends {
         befriends(&mut carol_runs, friend);
     }
-    ends(carol_runs);
+    carol_runs.leaves();
     (carol, friends)
 }
 

@@ -14,20 +14,18 @@ fn name_key_and_history_survive_a_rename() {
     alice.sees("hello Alice");
     alice.types(&["/name Zoe"]);
     alice.sees("You are now Zoe");
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
+    alice.leaves();
 
     let mut zoe = started("", &data).start();
     zoe.has_seen("Zoe, listening on ");
     assert_eq!(zoe.key(), before);
     zoe.types(&["/list"]);
-    zoe.types(&["0"]);
-    assert!(zoe.ends().success());
+    zoe.leaves();
     let printed = run(started("Zoe", &data), &[]);
     assert!(printed.iter().any(|line| line.starts_with("Zoe, listening on ")), "{printed:?}");
     assert_eq!(directories(&data), ["alice"]);
     assert_eq!(key(&data, "alice"), before);
-    let history = prints(started("Zoe", &data).without_port().arg("history"));
+    let history = started("Zoe", &data).without_port().arg("history").prints();
     assert!(history.contains("hello Alice"), "{history}");
     let names = profile_toml(&data, "alice");
     assert_eq!(names["name"].as_str(), Some("Zoe"));
@@ -226,7 +224,7 @@ fn first_start_shows_the_new_key() {
         .iter()
         .position(|line| line == "Created the profile Alice. Others know it by this key:")
         .expect("announced");
-    let id = prints(started("Alice", &data).without_port().arg("id"));
+    let id = started("Alice", &data).without_port().arg("id").prints();
     assert!(id.contains(&format!("Key      {}\n", printed[at + 1].trim_start())), "{id}");
     assert!(!printed.iter().any(|line| line.contains("Did you mean")), "{printed:?}");
     let printed = run(started("Alice", &data), &[]);

@@ -61,7 +61,7 @@ fn lines_of(data: &TempDir) -> Vec<String> {
 /// Runs `p2p-chat history --forget --yes` for Alice.
 fn forgets(data: &TempDir, args: &[&str]) -> String {
     let builder = started("Alice", data).without_port().arg("history").arg("--forget").arg("--yes");
-    prints(args.iter().fold(builder, |builder, arg| builder.arg(arg)))
+    args.iter().fold(builder, |builder, arg| builder.arg(arg)).prints()
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use tempfile::TempDir;
 
-use super::{times, with_data};
+use super::times;
 use crate::support::{Peer, nobody};
 
 #[test]
 fn goodbye_is_immediate_and_a_crash_is_noticed() {
     let (data, home) = (TempDir::new().expect("a directory"), nobody());
-    let start = || with_data("Bob", data.path()).port(home.port()).start();
+    let start = || Peer::named("Bob").data_dir(data.path()).port(home.port()).start();
     let mut bob = start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "hello");

@@ -2,22 +2,22 @@
 
 use tempfile::TempDir;
 
-use super::{times, with_data};
+use super::times;
 use crate::support::{Peer, copy_directory};
 
 #[test]
 fn programs_sharing_a_key_both_learn_it() {
     let (first, second) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
     let mut bob = Peer::named("Bob").start();
-    let mut alice = with_data("Alice", first.path()).start();
+    let mut alice = Peer::named("Alice").data_dir(first.path()).start();
     alice.says(&bob.addr().to_string(), "from the desk");
     bob.sees("[encrypted]: from the desk");
     alice.types(&["0"]);
     alice.ends();
     copy_directory(first.path(), second.path());
-    let alice = with_data("Alice", first.path()).start();
+    let alice = Peer::named("Alice").data_dir(first.path()).start();
     bob.sees(&format!("* {} is online", alice.shown()));
-    let mut other = with_data("Alice", second.path()).start();
+    let mut other = Peer::named("Alice").data_dir(second.path()).start();
     for one in [&alice, &other] {
         one.has_seen("Your identity is also in use at 127.0.0.1.");
     }

@@ -1,7 +1,7 @@
 //! What happens to strangers under `--policy ask` and `--policy strict`.
 
-use super::{in_groups, times};
-use crate::support::{Builder, Peer};
+use super::times;
+use crate::support::{Builder, Peer, grouped};
 
 /// The entry for a peer with its key in peers.toml.
 fn listed(name: &str, peer: &Peer) -> String {
@@ -20,7 +20,7 @@ fn accepted_message_request_shows_its_message_once() {
     bob.sees(&format!(
         "* {} wants to chat, key {}. /accept Alice or /block Alice.",
         alice.shown(),
-        in_groups(&alice)
+        grouped(&alice.key())
     ));
     alice.sees(" has not accepted you yet; your message waits.");
     // However often she comes, neither is told of it again.

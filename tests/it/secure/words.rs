@@ -1,8 +1,8 @@
 //! What the user says about a key: that it is compared, taken, blocked, forgotten, or passed over
 //! for one text. What takes protection away is asked back.
 
-use super::{in_groups, times};
-use crate::support::Peer;
+use super::times;
+use crate::support::{Peer, grouped};
 
 /// Alice and Bob, who have met and have written to each other.
 fn acquainted() -> (Peer, Peer) {
@@ -101,7 +101,7 @@ fn trusted_key_change_is_unverified_and_gets_messages() {
     compares(&mut alice, "bob");
     alice.types(&["yes"]);
     alice.sees("Bob is verified.");
-    let (old, home) = (in_groups(&bob), bob.addr().port());
+    let (old, home) = (grouped(&bob.key()), bob.addr().port());
     bob.crashes();
     drop(bob);
     // He has lost his key, and comes back with another.
@@ -111,7 +111,7 @@ fn trusted_key_change_is_unverified_and_gets_messages() {
     // Either he writes to her first, or she finds the new key when she looks for him.
     alice.sees("! WARNING: Bob's key has changed.");
     alice.sees(&old);
-    alice.sees(&in_groups(&bob));
+    alice.sees(&grouped(&bob.key()));
     alice.types(&["@bob for Bob, whoever he is"]);
     alice.sees("Your message waits for Bob.");
     assert_eq!((times(&alice, ": it is I"), times(&bob, ": for Bob, whoever he is")), (0, 0));

@@ -33,7 +33,7 @@ pub(crate) use descriptors::allow_descriptors;
 pub(crate) use faulty::{Fault, Faulty, Rng, Seed, number};
 pub(crate) use harmless::assert_harmless;
 pub(crate) use meddler::{Meddler, Way};
-pub(crate) use peer::{Builder, Peer, is_sum};
+pub(crate) use peer::{Builder, Peer, grouped, is_sum};
 pub(crate) use secure::{Capability, Manner, SecurePeer};
 pub(crate) use target::{MALLORY, Target};
 #[cfg(unix)]

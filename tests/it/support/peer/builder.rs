@@ -2,14 +2,14 @@
 
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::Peer;
 use super::printed::collect;
-use crate::support::nobody;
+use crate::support::{assert_harmless, nobody};
 
 /// A peer about to be started.
 pub(crate) struct Builder {
@@ -136,6 +136,16 @@ impl Builder {
         }
         command.args(&self.args);
         (command, dir)
+    }
+
+    /// Runs a subcommand, which prints no error. Returns its standard output.
+    pub(crate) fn prints(self) -> String {
+        let (mut command, _dir) = self.command();
+        let Output { status, stdout, stderr } = command.output().expect("it runs");
+        assert!(status.success() && stderr.is_empty(), "{status}: {}", String::from_utf8_lossy(&stderr));
+        let printed = String::from_utf8(stdout).expect("UTF-8");
+        assert_harmless(printed.lines());
+        printed
     }
 
     /// Where it keeps what it keeps, if it is started in `dir`.
