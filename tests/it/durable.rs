@@ -11,7 +11,6 @@ mod disk;
 mod file_systems;
 mod files;
 mod killed;
-mod memory;
 mod outbox;
 mod past;
 mod plain;
