@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 use tempfile::TempDir;
 
@@ -15,18 +15,9 @@ fn nobody_yet() -> Builder {
     Peer::named("").without_port()
 }
 
-/// What it prints, once it has ended well. Its directory is gone then.
-fn printed(builder: Builder) -> String {
-    let (mut command, _dir) = builder.command();
-    let Output { status, stdout, stderr } = command.output().expect("it runs");
-    let errors = String::from_utf8_lossy(&stderr);
-    assert!(status.success() && errors.is_empty(), "{status}: {errors}");
-    String::from_utf8(stdout).expect("UTF-8")
-}
-
 /// The line of `p2p-chat config` about this setting, its blanks made one.
 fn setting(builder: Builder, name: &str) -> String {
-    let config = printed(builder.arg("config"));
+    let config = builder.arg("config").prints();
     let line = config.lines().find(|line| line.trim_start_matches("# ").starts_with(&format!("{name} =")));
     let line = line.unwrap_or_else(|| panic!("{name} is missing in\n{config}"));
     line.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -55,21 +46,6 @@ fn flags_beat_environment_beats_file_beats_defaults() {
 }
 
 #[test]
-fn invalid_age_size_and_policy_are_refused() {
-    for (wrong, words) in [
-        ("--expire=7", "an age is a whole number and a unit, such as 45s, 30m, 12h, 90d or 2w."),
-        ("--expire=0s", "the shortest is 1s."),
-        ("--expire=366d", "a message stays queued for at most 365d."),
-        ("--keep-history=never", "Or write forever."),
-        ("--max-history=1", "a size is a whole number and a unit, such as 500MiB or 4GiB."),
-        ("--policy=lax", "[possible values: accept-new, ask, strict]"),
-    ] {
-        let errors = refused(Peer::named("Alice").arg(wrong));
-        assert!(errors.contains(words), "{wrong}: {errors}");
-    }
-}
-
-#[test]
 fn the_file_starts_a_chat_without_any_arguments() {
     let port = nobody().port();
     let text = format!("name = \"Filly\"\nport = {port}\nbind = \"127.0.0.1\"\nno-static = true\n");
@@ -91,8 +67,8 @@ fn printed_config_is_a_file_of_equal_meaning() {
             .arg("-vv")
             .arg("--time-format=%H:%M # \"o'clock\"")
     };
-    let first = printed(set().arg("config"));
-    let again = printed(nobody_yet().file(CONFIG, &first).arg("config"));
+    let first = set().arg("config").prints();
+    let again = nobody_yet().file(CONFIG, &first).arg("config").prints();
     let values = |text: &str| -> Vec<String> {
         let settings = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
         settings.map(|line| line.rsplit_once("  # ").expect("an origin").0.trim_end().to_owned()).collect()
@@ -132,22 +108,22 @@ fn only_a_named_config_file_must_exist() {
     assert!(errors.contains("Cannot read missing.toml"), "{errors}");
     let named = nobody_yet().file("my.toml", "name = \"Mine\"").arg("--config=my.toml");
     assert_eq!(setting(named, "name"), "name = \"Mine\" # configuration file, line 1");
-    let config = printed(nobody_yet().arg("config"));
+    let config = nobody_yet().arg("config").prints();
     assert!(config.contains("config.toml (does not exist)"), "{config}");
 }
 
 #[test]
 fn config_names_the_files_in_use() {
-    let config = printed(nobody_yet().peers_toml("").arg("config"));
+    let config = nobody_yet().peers_toml("").arg("config").prints();
     assert!(config.contains("# Peers file: peers.toml\n"), "{config}");
-    let config = printed(nobody_yet().arg("--no-static").arg("--data-dir=here").arg("config"));
+    let config = nobody_yet().arg("--no-static").arg("--data-dir=here").arg("config").prints();
     assert!(config.contains("# Peers file: none\n"), "{config}");
     assert!(config.contains("# Data directory: here\n"), "{config}");
 }
 
 /// All long flags, as the help has them.
 fn flags() -> Vec<String> {
-    let help = printed(nobody_yet().arg("--help"));
+    let help = nobody_yet().arg("--help").prints();
     let words = help.split_whitespace().filter(|word| word.starts_with("--"));
     let flags = words.map(|word| word.trim_end_matches(|c: char| !c.is_ascii_lowercase()).to_owned());
     let flags: Vec<String> = flags.map(|flag| flag.split('[').next().expect("a flag").to_owned()).collect();
@@ -158,7 +134,7 @@ fn flags() -> Vec<String> {
 #[test]
 fn completions_for_every_shell_know_every_flag() {
     for shell in ["bash", "zsh", "fish", "powershell"] {
-        let script = printed(nobody_yet().arg("completions").arg(shell));
+        let script = nobody_yet().arg("completions").arg(shell).prints();
         for flag in flags() {
             // Fish has `-l name`.
             let name = flag.trim_start_matches("--");
@@ -186,7 +162,7 @@ fn bash_can_read_its_completions() {
 #[test]
 fn manual_page_covers_everything() {
     // A minus is written `\-` there.
-    let page = printed(nobody_yet().arg("man")).replace("\\-", "-");
+    let page = nobody_yet().arg("man").prints().replace("\\-", "-");
     for flag in flags() {
         assert!(page.contains(&flag), "{flag} is missing in\n{page}");
     }
@@ -240,7 +216,7 @@ fn printed_output_may_be_read_in_part() {
 fn manual_and_completions_need_no_valid_settings() {
     for what in [&["man"][..], &["completions", "fish"]] {
         let broken = nobody_yet().file(CONFIG, "prot = 1").env("P2P_CHAT_PORT", "five");
-        printed(what.iter().fold(broken, |builder, arg| builder.arg(arg)));
+        what.iter().fold(broken, |builder, arg| builder.arg(arg)).prints();
     }
     refused(nobody_yet().file(CONFIG, "prot = 1").arg("config"));
 }
@@ -269,28 +245,6 @@ fn chat_leaves_only_the_files_of_its_profile() {
             files.iter().map(|file| folder.join(file).display().to_string()).collect();
         assert_eq!(left, expected);
     }
-}
-
-#[test]
-fn alias_is_stored_in_the_data_directory() {
-    let data = TempDir::new().expect("a temporary directory");
-    let path = data.path().join("deep").join("down");
-    let mut bob = Peer::named("Bob").start();
-    let with_data = |name| Peer::named(name).arg("--data-dir").arg(path.display());
-    let mut alice = with_data("Alice").knows(bob.addr()).start();
-    alice.meets(&bob);
-    alice.types(&["/alias bob Boss"]);
-    alice.sees(&format!("Bob ({}) is now called Boss.", bob.addr()));
-    bob.says(&alice.addr().to_string(), "hello");
-    alice.sees(&format!("] Boss ({}) [encrypted]: hello", bob.addr()));
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
-    let mut alice = with_data("Alice").start();
-    alice.types(&["/alias", "@boss still you?"]);
-    alice.sees(&format!("Boss is Bob (key {} {}).", &bob.key()[..4], &bob.key()[4..8]));
-    bob.sees(": still you?");
-    alice.types(&["/alias boss -", "/alias"]);
-    alice.sees("There are no aliases");
 }
 
 #[test]

@@ -7,14 +7,13 @@ use std::process::Output;
 
 use tempfile::TempDir;
 
-use crate::support::{self, Builder, Peer, SOON, assert_harmless};
+use crate::support::{self, Builder, Peer, SOON, assert_harmless, grouped};
 
 mod becoming;
 mod configured;
 mod editing;
 mod forgetting;
 mod listed;
-mod many;
 mod moving;
 mod restarting;
 mod seen;
@@ -66,12 +65,6 @@ fn together(data: &TempDir) -> (Peer, Peer) {
 /// Waits until a condition is true.
 fn until(what: &str, is_so: impl FnMut() -> bool) {
     support::until(SOON, what, is_so);
-}
-
-/// Ends a peer from its menu.
-fn leaves(mut peer: Peer) {
-    peer.types(&["0"]);
-    assert!(peer.ends().success(), "{}", peer.errors());
 }
 
 /// The lines of `/contacts`.
@@ -133,10 +126,4 @@ fn contacts(name: &str, data: &TempDir) -> Vec<String> {
 /// An entry for a key, with further lines.
 fn entry(key: &str, more: &str) -> String {
     format!("[[contact]]\nkey = \"{key}\"\n{more}")
-}
-
-/// Groups a key by four characters, as it is shown.
-fn grouped(key: &str) -> String {
-    let groups: Vec<&str> = (0..key.len()).step_by(4).map(|at| &key[at..at + 4]).collect();
-    groups.join(" ")
 }

@@ -11,7 +11,6 @@ mod disk;
 mod file_systems;
 mod files;
 mod killed;
-mod memory;
 mod outbox;
 mod past;
 mod plain;
@@ -77,14 +76,6 @@ impl Home {
         assert!(status.success(), "{errors}");
         String::from_utf8(stdout).expect("UTF-8") + &errors
     }
-}
-
-/// Leaves by the menu, and has ended well.
-fn leaves(mut peer: Peer) -> Vec<String> {
-    peer.types(&["0"]);
-    let status = peer.ends();
-    assert!(status.success(), "{}", peer.errors());
-    peer.printed()
 }
 
 /// Lines that hold these words.

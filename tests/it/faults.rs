@@ -14,8 +14,8 @@ mod ours;
 use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
-use crate::support::{Fault, Faulty, Peer, SOON};
-use ledger::{Outcome, arrived_later, outcomes, says_at, shown_times};
+use crate::support::{Fault, Faulty, Outcome, Peer, SOON};
+use ledger::{arrived_later, outcomes, says_at, shown_times};
 
 /// How long a list is looked at before the next one.
 const LOOK: Duration = Duration::from_millis(100);

@@ -3,15 +3,14 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::SockRef;
-
-use crate::support::{MALLORY, Peer, SOON, Target, dial_from, send_raw_from, try_dial_from};
+use crate::support::{
+    MALLORY, Peer, SOON, Target, allow_descriptors, dial_from, send_raw_from, try_dial_from,
+};
 
 /// A newcomer waits a second before the longest silent connection is closed for it, and here it is
 /// accepted behind 2,000 others, which takes 0.4 s alone and more beside other tests. This is far
@@ -56,17 +55,6 @@ fn answer(stream: &mut TcpStream) -> (String, Duration) {
     (String::from_utf8(bytes).expect("UTF-8"), begun.elapsed())
 }
 
-/// Lets this process hold a few thousand descriptors, where it may. Peers started before keep the
-/// usual limit.
-fn allow_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = u64::try_from(2 * IDLE).expect("small");
-    if limit.current.is_some_and(|current| current < wanted) {
-        let current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-        setrlimit(Resource::Nofile, Rlimit { current, ..limit }).expect("up to the maximum it may be raised");
-    }
-}
-
 /// Sends the same for ever, or until the other side has had enough; says how much it took.
 fn send_endlessly(alice: &Target, beginning: &str) -> usize {
     let mut stream = dial_from(MALLORY, alice.addr());
@@ -96,18 +84,6 @@ fn endless_line_is_cut_and_its_sender_stopped() {
         }
     });
     assert_eq!(alice.shown().len(), 50);
-}
-
-#[test]
-fn slow_byte_is_a_message_of_one_byte() {
-    let mut alice = Target::new();
-    let mut stream = dial_from(MALLORY, alice.addr());
-    stream.write_all(b"1").expect("room for a byte");
-    let (answered, waited) = answer(&mut stream);
-    assert_eq!(answered, "");
-    assert!(waited < PROMPT, "the next byte was waited for {waited:?}");
-    let why = "that does not start with an address";
-    alice.has_shown(&[format!("* Ignored data from 127.0.0.66 {why}: 1")]);
 }
 
 #[test]
@@ -147,26 +123,6 @@ fn slow_sender_without_pause_is_cut() {
 }
 
 #[test]
-fn silent_connection_is_closed_silently() {
-    let mut alice = Target::new();
-    let (answered, waited) = answer(&mut dial_from(MALLORY, alice.addr()));
-    assert_eq!(answered, "");
-    assert!(waited > Duration::from_secs(4), "an honest slow one had only {waited:?}");
-    alice.has_shown(&[""; 0]);
-}
-
-#[test]
-fn open_connection_does_not_delay_its_message() {
-    let mut alice = Target::new();
-    let mut stream = dial_from(MALLORY, alice.addr());
-    stream.write_all(b"127.0.0.66:9 Mallory I stay on the line").expect("room for a line");
-    let (answered, waited) = answer(&mut stream);
-    assert_eq!(answered, alice.receipt());
-    assert!(waited < PROMPT, "it took {waited:?}");
-    alice.has_shown(&["Mallory (127.0.0.66:9): I stay on the line"]);
-}
-
-#[test]
 fn half_a_header_is_reported_and_not_acknowledged() {
     let mut alice = Target::new();
     // One source has one line a minute about bytes that are no message.
@@ -180,19 +136,6 @@ fn half_a_header_is_reported_and_not_acknowledged() {
         assert_eq!(answer(&mut stream).0, "", "{half}");
         alice.has_shown(&[format!("* Ignored data from {source} {why}: {}", half.trim())]);
     }
-}
-
-#[test]
-fn a_message_in_pieces_is_one_message() {
-    let mut alice = Target::new();
-    let mut stream = dial_from(MALLORY, alice.addr());
-    stream.set_nodelay(true).expect("an option");
-    for byte in "127.0.0.66:9 Mallory gr\u{fc}\u{df}e".bytes() {
-        stream.write_all(&[byte]).expect("room for a byte");
-    }
-    stream.shutdown(Shutdown::Write).expect("it is open");
-    assert_eq!(answer(&mut stream).0, alice.receipt());
-    alice.has_shown(&["Mallory (127.0.0.66:9): gr\u{fc}\u{df}e"]);
 }
 
 /// Holds idle connections from `sources` addresses, and sees that everybody else is served
@@ -268,87 +211,6 @@ fn unclosed_oversized_messages_leave_threads_for_others() {
     let shown = alice.unharmed();
     let of_attackers = "* Ignored data from 127.0.0.66 that does not start with an address: xxx";
     assert!(shown.iter().any(|line| line.starts_with(of_attackers)), "{shown:?}");
-}
-
-#[test]
-fn invented_peers_are_listed_and_soon_found_offline() {
-    let mut alice = Target::new();
-    // Ports that the system gives to nobody who asks for any.
-    let ports = 20_000..20_500;
-    let mut expected = Vec::new();
-    for port in ports {
-        assert_eq!(alice.answers(format!("127.0.0.66:{port} Nobody I am number {port}")), alice.receipt());
-        expected.push(format!("Nobody (127.0.0.66:{port}): I am number {port}"));
-    }
-    alice.has_shown(&expected);
-    let last = "127.0.0.66:20499".parse().expect("an address");
-    let begun = Instant::now();
-    let mut row = alice.peer.lists(last).expect("listed");
-    let waited = begun.elapsed();
-    assert!(waited < 2 * PROMPT, "the list took {waited:?}");
-    // A busy machine may not have found the time to ask them all, which the list then says.
-    while !row.contains("offline") {
-        alice.peer.sees("did not answer; showing ");
-        assert!(begun.elapsed() < SOON, "{row}");
-        row = alice.peer.lists(last).expect("listed");
-    }
-    alice.peer.sees("Choice [0-6]:");
-    let sum = alice.peer.has_seen(" peers, ");
-    assert!(sum.starts_with("501 peers, "), "{sum}");
-    let shown = alice.shown();
-    assert!(!shown.iter().any(|line| line.starts_with("* ")), "nobody came and nobody went: {shown:?}");
-}
-
-#[test]
-fn message_of_a_reset_connection_is_shown() {
-    let mut alice = Target::new();
-    let reset = |bytes: &[u8]| {
-        let mut stream = dial_from(MALLORY, alice.addr());
-        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("an option");
-        stream.write_all(bytes).expect("room for a line");
-    };
-    let mut expected = Vec::new();
-    for number in 0..50 {
-        reset(b"");
-        reset(format!("127.0.0.66:9 Mallory number {number}").as_bytes());
-        expected.push(format!("Mallory (127.0.0.66:9): number {number}{CUT}"));
-    }
-    // What they may have been the beginning of is no command.
-    for word in ["exit", "connect"] {
-        reset(format!("127.0.0.66:9 Mallory {word}").as_bytes());
-        expected.push(format!("Mallory (127.0.0.66:9): {word}{CUT}"));
-    }
-    // Some are waited for by threads of their own, so they may be shown in another order.
-    for line in &expected {
-        alice.peer.has_seen(line);
-    }
-    let mut shown = alice.shown();
-    shown.sort();
-    expected.sort();
-    assert_eq!(shown, expected);
-}
-
-#[test]
-fn many_simultaneous_messages_are_each_acknowledged_once() {
-    let mut alice = Target::new();
-    let receipt = alice.receipt();
-    thread::scope(|scope| {
-        for speaker in 0..20 {
-            let (alice, receipt) = (&alice, &receipt);
-            scope.spawn(move || {
-                for number in 0..25 {
-                    assert_eq!(alice.answers(format!("127.0.0.66:9 Mallory {speaker}-{number}.")), *receipt);
-                }
-            });
-        }
-    });
-    let mut shown = alice.shown();
-    let mut expected: Vec<String> = (0..20)
-        .flat_map(|speaker| (0..25).map(move |number| format!("Mallory (127.0.0.66:9): {speaker}-{number}.")))
-        .collect();
-    shown.sort();
-    expected.sort();
-    assert_eq!(shown, expected);
 }
 
 #[test]

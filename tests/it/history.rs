@@ -2,8 +2,6 @@
 //! line, whether or not the chat is running.
 
 use std::fs;
-use std::io::Read;
-use std::process::Stdio;
 
 use p2p_chat::model::delivery::{DeliveryStatus, PendingReason};
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
@@ -11,7 +9,7 @@ use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::stored::Assurance;
 use tempfile::TempDir;
 
-use crate::support::{Peer, assert_harmless};
+use crate::support::assert_harmless;
 use json::Json;
 use kept::{Kept, alice, ask, at, bob};
 
@@ -45,23 +43,6 @@ fn missing_history_is_reported_and_not_created() {
     // A history without messages.
     assert_eq!(Kept::new().closed().asked(&[]).remark(), "alice has no stored messages.\n");
     assert_eq!(Kept::new().closed().asked(&["--grep=x"]).refused(1), "alice has no stored messages.\n");
-}
-
-#[test]
-fn several_profiles_need_a_name_for_history() {
-    let mut kept = Kept::new();
-    kept.hears_bob("hi");
-    let kept = kept.closed();
-    let data = kept.folder().join("../..");
-    for named in [
-        Peer::named("").arg("--profile=ALICE"),
-        Peer::named("").env("P2P_CHAT_NAME", "Alice"),
-        Peer::named("").file("p2p-chat/config.toml", "name = \"Alice\""),
-        Peer::named("Zoe").arg("--profile=alice"),
-    ] {
-        let printed = ask(named.without_port().data_dir(&data).arg("history").arg("--json")).well();
-        assert!(printed.contains("\"text\":\"hi\""), "{printed}");
-    }
 }
 
 #[test]
@@ -178,40 +159,6 @@ fn named_time_zone_rules_dates_and_times() {
 }
 
 #[test]
-fn search_finds_only_whole_words_and_beginnings() {
-    let mut kept = Kept::new();
-    kept.hears_bob("the cat sat on the mat")
-        .hears_bob("a \"quoted\" mat OR not")
-        .hears_bob("Crème brûlée: NEAR(x)");
-    kept.hears(at("127.0.0.1:5002"), "Carol", "my cat too");
-    let kept = kept.closed();
-    let rows = |words: &str| -> Vec<i64> {
-        let asked = kept.asked(&["--json", "--grep", words]);
-        let row = |line: &str| match Json::read(line).of("row") {
-            Json::Number(row) => *row,
-            other => panic!("{other:?}"),
-        };
-        let rows: Vec<i64> = asked.printed.lines().map(row).collect();
-        let remark = if rows.is_empty() { format!("No message matches `{words}`.\n") } else { String::new() };
-        // The statuses of grep.
-        assert_eq!((asked.status, asked.errors), (Some(i32::from(rows.is_empty())), remark));
-        rows
-    };
-    assert_eq!(rows("cat"), [1, 4]);
-    assert_eq!(rows("MAT ca"), [1]);
-    assert_eq!(rows("creme"), [3]);
-    assert_eq!(rows("\"quoted\""), [2]);
-    assert_eq!(rows("cat OR quoted"), [0; 0]);
-    assert_eq!(rows("mat OR"), [2]);
-    assert_eq!(rows("NEAR(x"), [3]);
-    for nothing in ["\"", "*", "body:", "cat AND", "NOT cat", "(", "-", "^", "'; DROP TABLE message; --"] {
-        rows(nothing);
-    }
-    let both = kept.asked(&["--grep", "cat", "--with", "Carol"]).well();
-    assert!(both.ends_with("] Carol (unencrypted): my cat too\n") && both.lines().count() == 2, "{both}");
-}
-
-#[test]
 fn each_json_line_is_a_complete_object() {
     let mut kept = Kept::new();
     kept.takes(bob(), "Bob", Assurance::Verified, NASTY).later(1);
@@ -279,31 +226,6 @@ fn markdown_has_daily_headings_and_no_foreign_markup() {
 }
 
 #[test]
-fn long_history_is_ordered_and_readable_in_part() {
-    const MANY: usize = 1_000;
-    let mut kept = Kept::new();
-    for number in 0..MANY {
-        kept.hears_bob(&format!("number {number}"));
-    }
-    let kept = kept.closed();
-    let numbers = |args: &[&str]| -> Vec<usize> {
-        let printed = kept.asked(args).well();
-        let numbers = printed.lines().filter_map(|line| line.split_once("Bob: number "));
-        numbers.map(|(_, number)| number.parse().expect("a number")).collect()
-    };
-    assert_eq!(numbers(&[]), (0..MANY).collect::<Vec<_>>());
-    assert_eq!(numbers(&["--last", "600"]), (MANY - 600..MANY).collect::<Vec<_>>());
-    assert_eq!(numbers(&["--grep", "number", "--last=300"]), (MANY - 300..MANY).collect::<Vec<_>>());
-    let (mut command, _dir) = kept.asking(&[]).command();
-    let mut child =
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    drop(child.stdout.take());
-    let mut errors = String::new();
-    child.stderr.take().expect("piped").read_to_string(&mut errors).expect("read");
-    assert!(child.wait().expect("it ends").success() && errors.is_empty(), "{errors}");
-}
-
-#[test]
 #[cfg(unix)]
 fn terminal_shows_last_fifty_and_mentions_more() {
     use crate::support::Terminal;
@@ -323,48 +245,4 @@ fn terminal_shows_last_fifty_and_mentions_more() {
     window.waits_for("Bob: number 0");
     assert!(window.ends().success());
     assert!(!window.screen().contains("Showing the last"), "{}", window.screen());
-}
-
-#[test]
-fn search_finds_words_of_every_script() {
-    let mut kept = Kept::new();
-    for body in ["今天天气很好，我们去公园吧", "Straße", "C++", "👨\u{200d}👩\u{200d}👧", "می\u{200c}خواهم"]
-    {
-        kept.hears_bob(body);
-    }
-    let kept = kept.closed();
-    for (words, found) in [
-        ("天气", "今天天气很好，我们去公园吧"),
-        ("strasse", "Straße"),
-        ("c++", "C++"),
-        // Joiners that are needed are shown as written.
-        ("👩", "👨\u{200d}👩\u{200d}👧"),
-        ("میخواهم", "می\u{200c}خواهم"),
-    ] {
-        let printed = kept.asked(&["--grep", words]).well();
-        assert!(printed.ends_with(&format!("Bob: {found}\n")), "{words}: {printed}");
-    }
-    assert_eq!(kept.asked(&["--grep", "雨"]).refused(1), "No message matches `雨`.\n");
-}
-
-#[test]
-fn late_message_has_both_times_in_every_form() {
-    let mut kept = Kept::new();
-    kept.hears_bob("on time").hears_bob("queued on Monday");
-    let kept = kept.closed();
-    let db = rusqlite::Connection::open(kept.folder().join("history.db")).expect("opened");
-    // Arrived on Saturday, the 21st, at 10:00 in the zone of the test.
-    db.execute("UPDATE message SET sent = time - 4 * 86400000 WHERE body LIKE 'queued%'", [])
-        .expect("changed");
-    drop(db);
-    for form in [&[][..], &["--markdown"]] {
-        let printed = kept.asked(form).well();
-        assert!(printed.contains("queued on Monday (sent Tue 10:00)\n"), "{printed}");
-        assert_eq!(printed.matches("(sent ").count(), 1, "{printed}");
-    }
-    let line = kept.asked(&["--json", "--last=1"]).well();
-    assert!(
-        line.contains("\"time\":\"2026-11-21T08:00:03.000Z\",\"sent\":\"2026-11-17T08:00:03.000Z\""),
-        "{line}"
-    );
 }

@@ -1,9 +1,7 @@
 //! Peers that are given by host name: `localhost`, and a name that nobody has.
 
-use std::net::TcpListener;
-
 use crate::legacy::{Legacy, Program};
-use crate::support::{Peer, hear, v4};
+use crate::support::Peer;
 
 /// The top-level domain `invalid` has no names.
 const UNKNOWN: &str = "nosuchhost.invalid:5000";
@@ -30,27 +28,6 @@ fn static_host_name_is_dialed_at_start() {
         alice.types(&["@bob by name"]);
         alice.sees("Delivered to Bob");
     }
-}
-
-#[test]
-fn host_name_with_a_key_expects_that_key() {
-    let mut bob = Peer::named("Bob").start();
-    let entry = |key: &str| format!("[[peer]]\naddress = \"{}\"\nkey = \"{key}\"\n", localhost(&bob));
-    let text = entry(&bob.key());
-    let mut alice = Peer::named("Alice").saved_peers(&text).start();
-    alice.sees("is online");
-    alice.types(&["@bob for this key"]);
-    alice.sees("Delivered to Bob");
-    bob.sees("for this key");
-}
-
-#[test]
-fn legacy_peer_by_name_gets_connect() {
-    let program = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = v4(program.local_addr().expect("bound"));
-    let alice = Peer::named("Alice").arg("--peer").arg(format!("localhost:{}", at.port())).start();
-    let connect = format!("127.0.0.1:{} Alice connect", alice.addr().port());
-    assert_eq!(hear(&program).0, connect);
 }
 
 #[test]
@@ -95,11 +72,4 @@ fn unknown_name_is_reported_in_one_line() {
         .filter(|line| line.contains("nosuchhost") && !line.contains("/connect"))
         .collect();
     assert_eq!(about.len(), 2, "{about:?}");
-}
-
-#[test]
-fn only_known_peers_are_written_to_by_name() {
-    let mut alice = Peer::named("Alice").start();
-    alice.types(&["@bobs-laptop:5000 hello"]);
-    alice.sees("No peer is known at bobs-laptop:5000 yet. Type /connect bobs-laptop:5000 first.");
 }

@@ -16,8 +16,8 @@ fn become_contacts(one: &mut Peer, other: &mut Peer) {
 
 /// Alice, and her contacts Bob and Carol, who do not know each other.
 fn three(data: &[TempDir; 3]) -> [Peer; 3] {
-    let [mut alice, mut bob, mut carol] = [("Alice", 0), ("Bob", 1), ("Carol", 2)]
-        .map(|(name, at)| started(name, &data[at]).lasting_port().start());
+    let [mut alice, mut bob, mut carol] =
+        [("Alice", 0), ("Bob", 1), ("Carol", 2)].map(|(name, at)| started(name, &data[at]).start());
     become_contacts(&mut alice, &mut bob);
     become_contacts(&mut alice, &mut carol);
     [alice, bob, carol]
@@ -39,14 +39,9 @@ fn introduced(data: &[TempDir; 3]) -> [Peer; 3] {
     [alice, bob, carol]
 }
 
-fn leaves(peer: &mut Peer) {
-    peer.types(&["0"]);
-    assert!(peer.ends().success(), "{}", peer.errors());
-}
-
 /// Ends a peer and starts it again, with the same data at the same port.
 fn restarted(mut peer: Peer, data: &TempDir) -> Peer {
-    leaves(&mut peer);
+    peer.leaves();
     started(peer.name(), data).port(peer.addr().port()).start()
 }
 
@@ -82,7 +77,7 @@ fn introduced_contacts_who_both_accept_meet() {
 fn introduction_survives_a_restart_of_each_peer() {
     let data = [data(), data(), data()];
     let [mut alice, mut bob, carol] = introduced(&data);
-    leaves(&mut alice);
+    alice.leaves();
     bob.sees(") left");
     bob.types(&["/accept carol"]);
     bob.sees("Alice is offline. When they are back, they get your contact card for Carol. Carol becomes");
@@ -95,46 +90,6 @@ fn introduction_survives_a_restart_of_each_peer() {
     carol.types(&["/accept bob"]);
     carol.sees("Added Bob to your contacts, introduced by Alice.");
     bob.sees("Added Carol to your contacts, introduced by Alice.");
-}
-
-#[test]
-fn held_card_survives_a_restart() {
-    let data = [data(), data(), data()];
-    let [mut alice, mut bob, mut carol] = introduced(&data);
-    carol.types(&["/accept bob"]);
-    alice.sees("Carol accepted the introduction; Bob gets their contact card.");
-    // What follows the card has arrived, so the card has.
-    alice.types(&["@bob Carol accepted"]);
-    bob.sees(": Carol accepted");
-    let mut bob = restarted(bob, &data[1]);
-    leaves(&mut alice);
-    bob.types(&["/accept carol"]);
-    bob.sees("Added Carol");
-    has_contact(&data[1], "bob", &carol);
-    // Carol gets Bob's card once Alice is back, or meets Bob himself before.
-    carol.sees("Added Bob");
-}
-
-#[test]
-fn repeated_introduction_asks_who_has_not_accepted() {
-    let data = [data(), data(), data()];
-    let [mut alice, mut bob, mut carol] = introduced(&data);
-    bob.types(&["/ignore carol"]);
-    bob.sees("Ignored Carol.");
-    carol.types(&["/accept bob"]);
-    alice.sees("Carol accepted the introduction; Bob gets their contact card.");
-    alice.types(&["/introduce carol bob"]);
-    alice.sees("Asked Bob again. Carol has already accepted.");
-    alice.types(&["/introduce"]);
-    alice.sees("You introduced Bob and Carol. Bob was asked. Carol has accepted.");
-    carol.types(&["/introduce"]);
-    carol.sees("You accepted an introduction of Bob by Alice. Bob becomes a contact when they accept too.");
-    alice.types(&["@bob did you see it?", "@carol did you see it?"]);
-    for peer in [&mut bob, &mut carol] {
-        peer.sees(": did you see it?");
-        let lines = peer.printed();
-        assert_eq!(lines.iter().filter(|line| line.contains(" introduces ")).count(), 1, "{lines:?}");
-    }
 }
 
 #[test]
@@ -155,91 +110,6 @@ fn ignored_introduction_sends_nothing_and_is_remembered() {
     bob.sees(": did you see it?");
     assert!(!bob.printed().iter().any(|line| line.contains("introduces")), "{:?}", bob.printed());
     assert!(!contacts(&data[1], "bob").contains(&carol.key()));
-}
-
-#[test]
-fn ignored_introduction_can_still_be_accepted() {
-    let data = [data(), data(), data()];
-    let [mut alice, mut bob, mut carol] = introduced(&data);
-    bob.types(&["/ignore carol"]);
-    bob.sees("Introductions of this key are no longer shown. /accept carol undoes this within 7 days.");
-    carol.types(&["/accept bob"]);
-    alice.sees("Carol accepted the introduction; Bob gets their contact card.");
-    let mut bob = restarted(bob, &data[1]);
-    bob.sees("* Alice");
-    bob.types(&["/ignore carol", "/accept carol"]);
-    bob.sees("No introduction matches \"carol\".");
-    bob.sees("Added Carol");
-    carol.sees("Added Bob");
-}
-
-#[test]
-fn forgotten_contact_is_introduced_again() {
-    let data = [data(), data(), data()];
-    let [mut alice, mut bob, mut carol] = introduced(&data);
-    bob.types(&["/accept carol"]);
-    carol.types(&["/accept bob"]);
-    bob.sees("Added Carol");
-    carol.sees("Added Bob");
-    carol.types(&["/forget bob", "yes"]);
-    carol.sees("Removed Bob from your contacts.");
-    alice.types(&["/introduce bob carol"]);
-    alice.sees("Asked Bob and Carol again.");
-    // Bob may have connected as a stranger meanwhile, and is named by his key then.
-    carol.sees(&format!(" introduces Bob (key {}): /accept ", short(&bob.key())));
-    carol.types(&[&format!("/accept {}", &bob.key()[..8])]);
-    carol.sees("Added Bob");
-    has_contact(&data[2], "carol", &bob);
-}
-
-#[test]
-fn user_is_not_asked_about_a_contact() {
-    let data = [data(), data(), data()];
-    let [mut alice, mut bob, mut carol] = three(&data);
-    bob.types(&[&format!("/add {}", carol.key())]);
-    has_contact(&data[1], "bob", &carol);
-    alice.types(&["/introduce bob carol"]);
-    carol.sees(&introduces(&bob));
-    carol.types(&["/accept bob"]);
-    carol.sees("Bob becomes a contact when they accept too.");
-    alice.sees("Carol accepted the introduction; Bob gets their contact card.");
-    alice.types(&["@bob ready"]);
-    bob.sees(": ready");
-    assert!(!bob.printed().iter().any(|line| line.contains("introduces")), "{:?}", bob.printed());
-    // Bob needs no card to connect to his contact, and Carol has accepted his key.
-    bob.types(&[&format!("/connect {}", carol.addr())]);
-    carol.sees("Added Bob");
-    has_contact(&data[2], "carol", &bob);
-    carol.types(&["/introduce"]);
-    carol.sees("No introductions are waiting.");
-}
-
-#[test]
-fn introduction_ends_with_a_forgotten_contact() {
-    let data = [data(), data(), data()];
-    let [mut alice, mut bob, _carol] = introduced(&data);
-    bob.types(&["/block alice", "/introduce"]);
-    bob.sees("No introductions are waiting.");
-    alice.types(&["/forget carol", "yes", "/introduce"]);
-    alice.sees("No introductions are waiting.");
-}
-
-#[test]
-fn offline_contact_is_asked_when_it_is_back() {
-    let data = [data(), data(), data()];
-    let [mut alice, mut bob, mut carol] = three(&data);
-    leaves(&mut carol);
-    alice.sees(") left");
-    alice.types(&["/introduce bob carol"]);
-    alice.sees("Asked Bob. Carol will be asked when they are online.");
-    bob.sees(&introduces(&carol));
-    alice.types(&["/introduce"]);
-    alice.sees("You introduced Bob and Carol. Bob was asked. Carol will be asked when they are online.");
-    let mut alice = restarted(alice, &data[0]);
-    let mut carol = started("Carol", &data[2]).port(carol.addr().port()).start();
-    carol.sees(&introduces(&bob));
-    alice.types(&["/introduce"]);
-    alice.sees("You introduced Bob and Carol. Bob was asked. Carol was asked.");
 }
 
 #[test]
@@ -266,20 +136,6 @@ fn early_introduction_is_shown_once_introducer_is_accepted() {
     carol.types(&["/accept bob"]);
     carol.sees("Added Bob to your contacts, introduced by Alice.");
     bob.sees("Added Carol to your contacts, introduced by Alice.");
-}
-
-#[test]
-fn damaged_introductions_are_set_aside() {
-    let data = data();
-    let folder = data.path().join("profiles").join("alice");
-    let mut alice = started("Alice", &data).start();
-    leaves(&mut alice);
-    std::fs::write(folder.join("introductions.toml"), "made = 1").expect("written");
-    let mut alice = started("Alice", &data).start();
-    alice.sees("introductions.toml, line 1: ");
-    assert!(folder.join("introductions.toml.damaged").exists());
-    alice.types(&["/introduce"]);
-    alice.sees("No introductions are waiting.");
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! Invitations: `p2p-chat id` and `/invite` show one, and `p2p-chat add`, `/add` or pasting it at
 //! the menu adds the contact.
 
-use std::process::Output;
-
 use tempfile::TempDir;
 
-use crate::support::{Builder, Peer, SOON, assert_harmless, nobody, refused, until};
+use crate::support::{Builder, Peer, SOON, nobody, until};
 
 #[cfg(unix)]
 mod pasted;
@@ -21,13 +19,7 @@ pub(crate) fn started(name: &str, data: &TempDir) -> Builder {
 
 /// What a subcommand prints, after success without errors.
 fn printed(builder: Builder) -> String {
-    let (mut command, _dir) = builder.without_port().command();
-    let Output { status, stdout, stderr } = command.output().expect("it runs");
-    let errors = String::from_utf8(stderr).expect("UTF-8");
-    assert!(status.success() && errors.is_empty(), "{status}: {errors}");
-    let printed = String::from_utf8(stdout).expect("UTF-8");
-    assert_harmless(printed.lines());
-    printed
+    builder.without_port().prints()
 }
 
 /// The invitation of a peer on loopback.
@@ -43,11 +35,6 @@ pub(crate) fn short(key: &str) -> String {
 pub(crate) fn contacts(data: &TempDir, profile: &str) -> String {
     let file = data.path().join("profiles").join(profile).join("contacts.toml");
     std::fs::read_to_string(file).unwrap_or_default()
-}
-
-fn leaves(mut peer: Peer) {
-    peer.types(&["0"]);
-    assert!(peer.ends().success(), "{}", peer.errors());
 }
 
 #[test]
@@ -82,11 +69,11 @@ fn id_prints_the_invitation_with_the_known_port() {
         new.ends_with("It has no address, because the port of Alice is not known before its first start.\n"),
         "{new}"
     );
-    let alice = started("Alice", &alices).start();
+    let mut alice = started("Alice", &alices).start();
     let running = id();
     let invitation = invitation_of(&alice);
     assert!(running.ends_with(&format!("\np2p-chat add '{invitation}'\n")), "{running}");
-    leaves(alice);
+    alice.leaves();
     assert_eq!(id(), running, "the port of the last run");
     let other = printed(started("Alice", &alices).port(5123).arg("id"));
     assert!(other.contains("&a=127.0.0.1:5123\n"), "{other}");
@@ -151,38 +138,7 @@ fn name_of_another_contact_gets_a_suffix() {
         bob.types(&[&format!("/add {}", invitation_of(alice))]);
         bob.sees("Added Alice");
     }
-    leaves(bob);
+    bob.leaves();
     let told = printed(started("Bob", &bobs).arg("add").arg(invitation_of(&other)));
     assert!(told.starts_with(&format!("Alice·{} (key ", &other.key()[..4])), "{told}");
-}
-
-#[test]
-fn useless_invitations_get_one_sentence() {
-    let bobs = data();
-    let mut bob = started("Bob", &bobs).start();
-    let key = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
-    bob.types(&[&format!("/add {key}"), &format!("/block {}", &key[..8])]);
-    bob.sees("Blocked ");
-    until(SOON, "the block is saved", || contacts(&bobs, "bob").contains("blocked = true"));
-    let own = format!("p2p-chat:{}", bob.key());
-    let (blocked, unblock) = (format!("p2p-chat:{key}?n=Eve"), "/unblock aeaq");
-    for (invitation, sentence) in [
-        ("p2p-chat:abc", "The invitation has no valid key. A key has 52 characters; this one has 3."),
-        (&own, "That is your own invitation."),
-        (&blocked, "The invitation is from a blocked key."),
-    ] {
-        bob.types(&[&format!("/add {invitation}")]);
-        bob.sees(sentence);
-        // The same while it runs and otherwise.
-        let errors = refused(started("Bob", &bobs).arg("add").arg(invitation));
-        assert!(errors.starts_with(&format!("p2p-chat: {sentence}")), "{errors}");
-    }
-    bob.has_seen(unblock);
-    // A pasted one is refused before a question, too.
-    bob.types(&[&blocked]);
-    bob.sees("The invitation is from a blocked key.");
-    bob.types(&["0"]);
-    assert_eq!(bob.ends().code(), Some(1), "lines were refused");
-    let errors = refused(started("Bob", &bobs).arg("add").arg("hello"));
-    assert_eq!(errors, "p2p-chat: An invitation begins with p2p-chat: and a key.");
 }

@@ -30,17 +30,8 @@ fn data() -> TempDir {
 fn run(peer: Builder, lines: &[&str]) -> Vec<String> {
     let mut peer = peer.start();
     peer.types(lines);
-    peer.types(&["0"]);
-    assert!(peer.ends().success(), "{}", peer.errors());
+    peer.leaves();
     peer.printed()
-}
-
-/// Runs a subcommand that has to succeed, and returns its standard output.
-fn prints(builder: Builder) -> String {
-    let (mut command, _dir) = builder.command();
-    let Output { status, stdout, stderr } = command.output().expect("it runs");
-    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
-    String::from_utf8(stdout).expect("UTF-8")
 }
 
 /// Returns the public key in the key file of a profile.

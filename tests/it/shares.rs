@@ -2,10 +2,9 @@
 //! refused message gets no receipt and is reported.
 
 use std::collections::HashSet;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -128,76 +127,6 @@ fn flood_under_stopped_output_is_refused_beyond_share() {
     assert_eq!(once, expected, "what is acknowledged is shown, once, and nothing else");
     let calm = printed.iter().filter(|line| line.contains("Carol (127.0.0.44:9): calm ")).count();
     assert_eq!(calm, 20);
-}
-
-#[test]
-fn stopped_output_refuses_one_machines_messages_in_time() {
-    /// More than one machine gets places for, in the order of its messages and among those that
-    /// wait for room.
-    const AT_ONCE: usize = 200;
-    /// The two seconds that a message may wait, and what a busy machine adds. One after the other
-    /// they take minutes.
-    const REFUSED_WITHIN: Duration = Duration::from_secs(8);
-
-    let mut alice = Unread::start(&Peer::named("Alice"), Stdio::piped());
-    let addr = alice.listens();
-    let is_taken = |_: &usize| !send_raw_from(MALLORY, addr, b"127.0.0.66:9 Mallory full").is_empty();
-    thread::scope(|scope| {
-        for _ in 0..FLOODERS {
-            scope.spawn(|| assert!((0..10 * FLOOD).take_while(is_taken).count() < 10 * FLOOD));
-        }
-    });
-    let begun = Instant::now();
-    let mut open: Vec<TcpStream> = (0..AT_ONCE).map(|_| dial_from(MALLORY, addr)).collect();
-    for stream in &mut open {
-        // Those that were silent for longest may have had to give way to later ones, and be reset
-        // already.
-        let _ = stream.write_all(b"127.0.0.66:9 Mallory late");
-        let _ = stream.shutdown(Shutdown::Write);
-    }
-    for stream in &mut open {
-        let mut answer = Vec::new();
-        let end = stream.read_to_end(&mut answer).map_err(|error| error.kind());
-        assert!(matches!(end, Ok(0) | Err(ErrorKind::ConnectionReset)), "it is closed: {end:?}");
-        assert!(answer.is_empty() && begun.elapsed() < REFUSED_WITHIN, "{:?}", begun.elapsed());
-    }
-}
-
-#[test]
-fn floods_under_stopped_output_hold_up_nobody() {
-    /// Machines that flood. If each held up the others for a tenth of a second, no time would be
-    /// left for them.
-    const MACHINES: u8 = 60;
-
-    let mut alice = Unread::start(&Peer::named("Alice"), Stdio::piped());
-    let addr = alice.listens();
-    let (stop, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let waits: Vec<Duration> = thread::scope(|scope| {
-        for machine in 0..MACHINES {
-            let (stop, refused) = (&stop, &refused);
-            scope.spawn(move || {
-                let source = Ipv4Addr::new(127, 0, 60, 1 + machine);
-                while !stop.load(Ordering::Relaxed) {
-                    let message = format!("{source}:9 Mallory flood");
-                    let is_refused = send_raw_from(source, addr, message.as_bytes()).is_empty();
-                    refused.fetch_add(usize::from(is_refused), Ordering::Relaxed);
-                }
-            });
-        }
-        while refused.load(Ordering::Relaxed) < usize::from(MACHINES) {
-            thread::yield_now();
-        }
-        let waited = |number| {
-            let begun = Instant::now();
-            let message = format!("{CAROL}:9 Carol calm {number}.");
-            let answer = send_raw_from(CAROL, addr, message.as_bytes());
-            if answer.is_empty() { Duration::MAX } else { begun.elapsed() }
-        };
-        let waits = (0..5).map(waited).collect();
-        stop.store(true, Ordering::Relaxed);
-        waits
-    });
-    assert!(waits.iter().all(|waited| *waited < PROMPT), "{waits:?}");
 }
 
 #[test]

@@ -11,13 +11,11 @@ mod policies;
 mod survival;
 mod texts;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddrV4;
 use std::time::Instant;
 
-use socket2::{Domain, Socket, Type};
-
 use crate::legacy::{Legacy, Program};
-use crate::support::{Peer, SOON, v4};
+use crate::support::{Peer, SOON};
 
 /// The name and address by which our user sees a program.
 fn shown(legacy: &Legacy) -> String {
@@ -61,31 +59,9 @@ fn saw_no_noise(legacy: &Legacy) {
     assert!(!shown.iter().any(|line| line.contains("malformed")), "{}: {shown:?}", legacy.name());
 }
 
-/// A port that nobody else is given as long as this lives, and that a program may listen at again
-/// and again.
-///
-/// Without it, the port of a program that has ended may go to whatever else runs on this machine.
-struct Reserved {
-    addr: SocketAddrV4,
-    _socket: Option<Socket>,
-}
-
-/// Reserves a port of 127.0.0.1.
-fn reserved() -> Reserved {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    // Bound, never listening: dialing is refused, the system gives the port to nobody, and who asks
-    // for it gets it.
-    socket.set_reuse_address(true).expect("an option");
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
-    let addr = v4(socket.local_addr().expect("bound").as_socket().expect("an IP address"));
-    // Only Linux lets another socket listen beside it.
-    Reserved { addr, _socket: cfg!(target_os = "linux").then_some(socket) }
-}
-
-impl Reserved {
-    fn start(&self, program: Program) -> Legacy {
-        Legacy::start_at(program, self.addr).expect("a port of our own")
-    }
+/// Starts a program at this address, where another may just have ended.
+fn starts_at(program: Program, addr: SocketAddrV4) -> Legacy {
+    Legacy::start_at(program, addr).expect("a port of our own")
 }
 
 /// One of each program.

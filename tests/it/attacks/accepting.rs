@@ -8,14 +8,11 @@ use std::thread;
 use p2p_chat::model::session::ByeReason;
 use p2p_chat::protocol::session::Record;
 use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
-use rustls::AlertDescription;
 
 use super::never_saw;
 use crate::support::meddler::{CommandKind, Piece};
-use crate::support::secure::{
-    Ended, Raw, dials_with_certificate, dials_with_x25519, hello_of_tls12, new_id, now, text, with_lines,
-};
-use crate::support::{Meddler, Peer, SecurePeer, Target, Way, dial_from, sealed};
+use crate::support::secure::{Ended, Raw, hello_of_tls12, new_id, text, with_lines};
+use crate::support::{Meddler, Peer, SecurePeer, Way, dial_from, sealed};
 
 /// Opens the exchange with Alice: a connection on which she has said ok.
 fn opened(alice: &Peer) -> TcpStream {
@@ -72,25 +69,6 @@ fn old_tls_and_other_bytes_get_an_alert() {
     }
     alice.still_answers();
     never_saw(&alice, "Eve");
-}
-
-#[test]
-fn dialer_with_certificate_is_refused() {
-    let mut alice = Peer::named("Alice").start();
-    let alert = dials_with_certificate(b'M', opened(&alice));
-    assert!(alert.is_none_or(|alert| alert != AlertDescription::CloseNotify), "{alert:?}");
-    alice.still_answers();
-    never_saw(&alice, "in encryption");
-}
-
-#[test]
-fn dialer_with_x25519_alone_is_refused() {
-    let mut alice = Target::new();
-    let alert = dials_with_x25519(b'M', opened(&alice.peer));
-    assert_eq!(alert, Some(AlertDescription::HandshakeFailure));
-    let why = "failed: the peer does not offer X25519MLKEM768, the only key exchange that is accepted";
-    assert!(alice.log().contains(why), "{}", alice.log());
-    alice.unharmed();
 }
 
 #[test]
@@ -159,38 +137,6 @@ fn says_one(bob: &SecurePeer, meddler: &Meddler, word: &str) -> bool {
 }
 
 #[test]
-fn message_is_shown_once_when_complete() {
-    let bob = SecurePeer::named("Bob", b'B');
-    let mut alice = Peer::named("Alice").start();
-    let id = new_id();
-    let whole = text(id, "in two halves");
-    // Cut amid it, without a word of TLS and in good order.
-    for good in [false, true] {
-        let mut talk = greeted(&bob, &alice);
-        talk.says(&whole[..whole.len() - 1]).expect("she hears");
-        if good {
-            talk.closes()
-        } else {
-            talk.breaks_off()
-        }
-        alice.still_answers();
-        never_saw(&alice, "in two");
-    }
-    // Its receipt is lost: it comes again, and has another receipt.
-    let mut talk = greeted(&bob, &alice);
-    talk.says(&whole).expect("she hears");
-    alice.sees(&format!("{} [encrypted]: in two halves", bob.shown()));
-    talk.closes();
-    let mut talk = greeted(&bob, &alice);
-    let again = Record::Text { id, time: now(), again: true, to_all: false, body: "in two halves".into() };
-    talk.says(&again.encode()).expect("she hears");
-    assert_eq!(talk.hears(), Ok(Record::Receipt(vec![id])));
-    talk.closes();
-    alice.still_answers();
-    assert_eq!(alice.printed().iter().filter(|line| line.contains("in two halves")).count(), 1);
-}
-
-#[test]
 fn rule_breaking_session_ends_and_shows_nothing() {
     let bob = SecurePeer::named("Bob", b'B');
     let mut alice = Peer::named("Alice").start();
@@ -223,19 +169,6 @@ fn rule_breaking_session_ends_and_shows_nothing() {
     alice.still_answers();
     never_saw(&alice, "behind a fault");
     never_saw(&alice, "too early");
-}
-
-#[test]
-fn receipt_for_no_message_of_ours_changes_nothing() {
-    let bob = SecurePeer::named("Bob", b'B');
-    let mut alice = Peer::named("Alice").start();
-    let mut talk = greeted(&bob, &alice);
-    let id = new_id();
-    let receipt = Record::Receipt(vec![new_id()]).encode();
-    talk.says(&[receipt, text(id, "and a message")].concat()).expect("she hears");
-    assert_eq!(talk.hears(), Ok(Record::Receipt(vec![id])));
-    alice.sees(&format!("{} [encrypted]: and a message", bob.shown()));
-    alice.still_answers();
 }
 
 #[test]

@@ -93,13 +93,6 @@ fn withheld_ok_gets_only_the_opening_line() {
 }
 
 #[test]
-fn acceptor_with_certificate_gets_nothing() {
-    let before = is_held_while(Manner::ShowsCertificate, "");
-    assert!(!before.ends.is_empty() && before.ends.iter().all(|end| end.starts_with("refused")));
-    assert_eq!(before.bodies(), [""; 0]);
-}
-
-#[test]
 fn wrong_hello_ends_session_before_the_message() {
     thread::scope(|scope| {
         let hello = SecurePeer::named("Bob", b'B').hello();

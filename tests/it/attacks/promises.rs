@@ -102,19 +102,6 @@ fn man_in_the_middle_is_revealed_by_codes() {
 }
 
 #[test]
-fn unknown_word_in_a_receipt_promises_nothing() {
-    for words in [" p2p-chat/2 what", " p2p-chat \u{1b}[2J"] {
-        let bob = SecurePeer::named("Bob", b'B');
-        bob.says_it_is(Capability::Words(words.into()));
-        let mut alice = Peer::named("Alice").start();
-        alice.says(&bob.addr().to_string(), "hi");
-        alice.sees(&format!("Delivered to {}.", bob.addr()));
-        assert_eq!(bob.got().opened, 0, "{words:?}");
-        crate::support::assert_harmless(alice.printed());
-    }
-}
-
-#[test]
 fn word_without_a_key_promises_a_session() {
     for words in [" p2p-chat/1", " p2p-chat/1 aeaq", " p2p-chat/1 \u{1b}[2J"] {
         let bob = SecurePeer::named("Bob", b'B');

@@ -21,7 +21,7 @@ fn writing_by_name_or_address_makes_a_contact() {
     for peer in [&bob, &carol] {
         until("a contact", || has(&data, &peer.key()));
     }
-    leaves(alice);
+    alice.leaves();
     assert_eq!(contacts("Alice", &data).len(), 2);
 }
 
@@ -42,7 +42,7 @@ fn automated_replies_make_no_contact() {
     // Alice answers with connect_ack.
     assert!(knights.wait_connected(|peers| peers.contains(&alice.addr()), SOON));
     alice.sees("is online");
-    leaves(alice);
+    alice.leaves();
     assert!(!toml(&data, "alice").contains("[[contact]]"), "{}", toml(&data, "alice"));
 }
 
@@ -78,49 +78,18 @@ fn alias_verify_and_add_make_a_contact() {
 }
 
 #[test]
-fn accepted_peer_is_a_contact() {
-    let data = data();
-    let mut alice = started("Alice", &data).arg("--policy=ask").start();
-    let bob = Peer::named("Bob").knows(alice.addr()).start();
-    alice.sees("/accept ");
-    assert!(!has(&data, &bob.key()));
-    alice.types(&["/accept bob"]);
-    until("a contact", || has(&data, &bob.key()));
-}
-
-#[test]
 fn queued_message_makes_a_contact_after_restart() {
     let (data, bobs) = (data(), data());
-    let bob = started("Bob", &bobs).lasting_port().start();
+    let mut bob = started("Bob", &bobs).start();
     let addr = bob.addr();
-    leaves(bob);
+    bob.leaves();
     let mut alice = started("Alice", &data).start();
     alice.types(&[&format!("@{addr} hello")]);
     alice.sees(&format!("{addr} is offline; will deliver"));
-    leaves(alice);
+    alice.leaves();
     let mut alice = started("Alice", &data).start();
     let mut bob = started("Bob", &bobs).port(addr.port()).start();
     bob.sees(": hello");
     alice.sees("Delivered to Bob");
     until("a contact", || has(&data, &bob.key()));
-}
-
-#[test]
-fn queued_message_to_all_makes_no_contact() {
-    let (data, bobs) = (data(), data());
-    let mut alice = started("Alice", &data).lasting_port().start();
-    let addr = alice.addr();
-    let mut bob = started("Bob", &bobs).knows(addr).start();
-    alice.meets_at(&bob.shown());
-    bob.meets(&alice);
-    bob.is_stopped();
-    alice.types(&["@all soup is ready"]);
-    alice.sees("Bob");
-    alice.crashes();
-    bob.crashes();
-    let alice = started("Alice", &data).port(addr.port()).start();
-    let mut bob = started("Bob", &bobs).knows(addr).start();
-    bob.sees(": soup is ready");
-    leaves(alice);
-    assert!(!has(&data, &bob.key()), "{}", toml(&data, "alice"));
 }

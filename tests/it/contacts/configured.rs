@@ -6,7 +6,7 @@ use crate::support::nobody;
 #[test]
 fn first_key_at_a_listed_address_is_pinned() {
     let (data, first, second) = (data(), data(), data());
-    let mut bob = started("Bob", &first).lasting_port().start();
+    let mut bob = started("Bob", &first).start();
     let addr = bob.addr();
     let listed = format!("[[peer]]\naddress = \"{addr}\"\n");
     let mut alice = started("Alice", &data).saved_peers(&listed).start();
@@ -23,14 +23,14 @@ fn first_key_at_a_listed_address_is_pinned() {
     };
     alice.types(&["@bob for you only"]);
     alice.sees("* Another key (");
-    leaves(alice);
+    alice.leaves();
     is_stranger();
     // Also after a restart.
     let mut alice = started("Alice", &data).saved_peers(&listed).start();
     alice.sees("* Another key (");
     alice.types(&["@bob for you only again"]);
     alice.still_answers();
-    leaves(alice);
+    alice.leaves();
     is_stranger();
     assert!(eve.printed().iter().all(|line| !line.contains("for you only")), "{:?}", eve.printed());
     eve.crashes();
@@ -50,7 +50,7 @@ fn no_static_ignores_peers_toml_only() {
     alice.types(&[&format!("@{} hello", bob.addr())]);
     bob.sees(": hello");
     alice.sees("Delivered to Bob");
-    leaves(alice);
+    alice.leaves();
     bob.passes_all();
     let listed = format!("[[peer]]\naddress = \"{}\"\n", carol.addr());
     let mut alice = started("Alice", &data).peers_toml(&listed).arg("--no-static").start();
@@ -95,7 +95,7 @@ fn local_file_makes_contacts_for_one_run() {
     // A mute is for this run too.
     alice.types(&["/mute bob"]);
     alice.sees("Muted ");
-    leaves(alice);
+    alice.leaves();
     assert!(!toml(&data, "alice").contains("[[contact]]"), "{}", toml(&data, "alice"));
     bob.passes_all();
     let mut alice = started("Alice", &data).start();
@@ -113,7 +113,7 @@ fn user_makes_local_peer_a_lasting_contact() {
     alice.types(&["@bob for you"]);
     bob.sees(": for you");
     until("saved", || toml(&data, "alice").contains(&bob.key()));
-    leaves(alice);
+    alice.leaves();
     assert!(is_in_history(&data, &bob.key()));
 }
 
@@ -135,7 +135,7 @@ fn keys_of_local_file_are_ignored_on_pipe() {
                 path.display()
             )
         );
-        leaves(alice);
+        alice.leaves();
         assert!(!toml(&data, "alice").contains(&key) && !is_in_history(&data, &key));
     }
     // Named, the same file is the user's own.
@@ -146,12 +146,12 @@ fn keys_of_local_file_are_ignored_on_pipe() {
     // The key of a contact needs no question, and the entry changes nothing of the contact.
     let before = toml(&data, "alice");
     alice.still_answers();
-    leaves(alice);
+    alice.leaves();
     let elsewhere = nobody();
     let mut alice = started("Alice", &data).peers_toml(&listing(elsewhere, "Zoe", &key)).start();
     assert!(alice.lists(elsewhere).is_some());
     assert_eq!(alice.errors(), "");
-    leaves(alice);
+    alice.leaves();
     assert_eq!(toml(&data, "alice"), before);
 }
 

@@ -24,35 +24,3 @@ fn conversation_ends_when_its_peer_is_forgotten() {
     alice.types(&["/reply hey"]);
     alice.sees("There is no message to answer yet.");
 }
-
-#[test]
-fn conversation_ends_when_its_entry_is_removed() {
-    let data = data();
-    let (mut alice, bob) = talking(&data);
-    until("Bob is saved", || toml(&data, "alice").contains(&bob.key()));
-    alice.types(&["/chat bob"]);
-    alice.sees("/back");
-    let without = toml(&data, "alice").split("\n[[contact]]").next().expect("a title").to_owned() + "\n";
-    edits(&data, "alice", &without);
-    alice.sees("Bob is no longer a contact");
-    alice.types(&["line two"]);
-    alice.sees("Not sent: a message needs a recipient");
-}
-
-#[test]
-fn withdrawn_message_is_refused_with_its_reason() {
-    let data = data();
-    let (mut alice, bob) = talking(&data);
-    leaves(bob);
-    alice.sees("* Bob (");
-    alice.types(&["@bob are you there?"]);
-    alice.sees("is offline; will deliver");
-    alice.types(&["/forget bob", "yes"]);
-    alice.sees("Not delivered to Bob");
-    alice.sees("Removed Bob from your contacts");
-    alice.types(&["/outbox again 1"]);
-    alice.sees("Not sent to Bob");
-    alice.still_answers();
-    let printed = alice.printed();
-    assert!(printed.iter().any(|line| line.ends_with(": you have forgotten their key.")), "{printed:?}");
-}

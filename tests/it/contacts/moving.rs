@@ -1,7 +1,6 @@
 //! Contacts whose addresses change.
 
 use super::*;
-use crate::support::nobody;
 
 #[test]
 fn contact_that_dials_from_another_port_is_recognized() {
@@ -13,15 +12,15 @@ fn contact_that_dials_from_another_port_is_recognized() {
     alice.sees("Delivered to Bob");
     bob.types(&["@alice hello yourself"]);
     alice.sees(": hello yourself");
-    leaves(bob);
+    bob.leaves();
     // Bob is at another port, and Alice is his contact.
-    let mut bob = started("Bob", &bobs).port(nobody().port()).start();
+    let mut bob = started("Bob", &bobs).start();
     bob.has_seen("* Alice (");
     alice.types(&["@bob found you"]);
     bob.sees(": found you");
     let learned = alice.key();
     assert_eq!(contacts("Bob", &bobs).len(), 1, "{learned}");
-    leaves(alice);
+    alice.leaves();
     bob.passes_all();
     // Alice dials his last address.
     let mut alice = started("Alice", &alices).start();
@@ -44,58 +43,12 @@ fn connect_adds_the_proven_address_to_the_contact() {
     bob.sees("* Alice (");
     let expected = entry(&key, &format!("name = \"Bob\"\naddresses = [\"{}\"]\n", bob.addr()));
     until("the address is saved", || toml(&alices, "alice") == expected);
-    leaves(alice);
+    alice.leaves();
     // The second address precedes the first.
-    leaves(bob);
-    let bob = started("Bob", &bobs).port(nobody().port()).start();
+    bob.leaves();
+    let bob = started("Bob", &bobs).start();
     let mut alice = started("Alice", &alices).start();
     alice.types(&[&format!("/connect {}", bob.addr())]);
     until("both are saved", || toml(&alices, "alice").contains(&format!("[\"{}\", \"", bob.addr())));
     assert_eq!(toml(&alices, "alice").matches("[[contact]]").count(), 1);
-}
-
-#[test]
-fn connect_adds_the_address_where_the_contact_is() {
-    let (alices, bobs) = (data(), data());
-    let mut alice = started("Alice", &alices).start();
-    // Bob dials Alice, so she has typed no address yet.
-    let mut bob = started("Bob", &bobs).knows(alice.addr()).start();
-    alice.meets(&bob);
-    alice.types(&["@bob hello"]);
-    bob.sees(": hello");
-    alice.sees("Delivered to Bob");
-    alice.types(&["/alias bob Boss"]);
-    alice.sees("is now called Boss");
-    let addresses = format!("addresses = [\"{}\"]\n", bob.addr());
-    assert!(!toml(&alices, "alice").contains("addresses"), "{}", toml(&alices, "alice"));
-    alice.types(&[&format!("/connect {}", bob.addr())]);
-    alice.sees("Connected ");
-    until("the address is saved", || toml(&alices, "alice").contains(&addresses));
-    // Without addresses in the file, the store still has his last one.
-    let text = toml(&alices, "alice").replace(&addresses, "");
-    edits(&alices, "alice", &text);
-    leaves(alice);
-    let mut alice = started("Alice", &alices).start();
-    alice.has_seen(&format!("* Boss ({}) is online", bob.addr()));
-    alice.types(&[&format!("/connect {}", bob.addr())]);
-    until("the address is saved again", || toml(&alices, "alice").contains(&addresses));
-}
-
-#[test]
-fn connect_that_meets_a_stranger_changes_no_contact() {
-    let data = data();
-    let key = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
-    let text = entry(key, "name = \"Bob\"\n");
-    profile("Alice", &data, &text);
-    let eve = Peer::named("Eve").start();
-    let mut alice = started("Alice", &data).start();
-    alice.types(&[&format!("/connect {}", eve.addr())]);
-    alice.has_seen(&format!("* {} is online", eve.shown()));
-    alice.types(&["@all hello"]);
-    alice.sees("Delivered to ");
-    leaves(alice);
-    let saved = toml(&data, "alice");
-    assert!(saved.contains(&text) && !saved.contains("addresses = [\"127.0.0.1:1\"]"), "{saved}");
-    let bobs = saved.split("[[contact]]").find(|entry| entry.contains(key)).expect("still there");
-    assert!(!bobs.contains("addresses"), "{saved}");
 }

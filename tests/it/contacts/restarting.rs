@@ -8,13 +8,13 @@ use crate::support::copy_directory;
 fn contacts_are_listed_and_dialed_after_a_restart() {
     let data = data();
     let mut bob = Peer::named("Bob").start();
-    let mut carol = Peer::named("Carol").lasting_port().start();
+    let mut carol = Peer::named("Carol").start();
     let mut alice = started("Alice", &data).start();
     for peer in [&bob, &carol] {
         alice.types(&[&format!("@{} hello", peer.addr())]);
         alice.sees("Delivered to ");
     }
-    leaves(alice);
+    alice.leaves();
     carol.crashes();
     bob.passes_all();
     // Alice has no peers.toml, and no peer dials her.
@@ -42,7 +42,7 @@ fn last_seen_is_the_end_of_the_run() {
     alice.sees("Delivered to Bob");
     alice.still_answers();
     let before_the_end = format!("{:.3}", jiff::Timestamp::now());
-    leaves(alice);
+    alice.leaves();
     let printed = asked(started("Alice", &data).arg("contacts").arg("--json")).well();
     let (_, seen) = printed.split_once("\"last_seen\":\"").expect("it was seen");
     assert!(seen > &*before_the_end, "{before_the_end}: {printed}");
@@ -59,36 +59,13 @@ fn legacy_contact_is_dialed_after_restart() {
     alice.types(&[&format!("@{addr} hello")]);
     assert!(knights.wait_shown("hello", SOON));
     until("a contact", || toml(&data, "alice").contains(&format!("legacy = \"{addr}\"\n")));
-    leaves(alice);
+    alice.leaves();
     let printed = contacts("Alice", &data);
     assert!(printed.len() == 1 && printed[0].ends_with(&format!(" ago, {addr}, unencrypted")), "{printed:?}");
     let mut alice = started("Alice", &data).start();
     lists_one(&mut alice, &[&addr.to_string(), ": online"]);
     alice.types(&[&format!("@{} again", knights.name())]);
     assert!(knights.wait_shown("again", SOON));
-}
-
-#[test]
-fn mute_survives_a_restart() {
-    let data = data();
-    let mut alice = started("Alice", &data).lasting_port().start();
-    let addr = alice.addr();
-    let mut bob = Peer::named("Bob").knows(addr).start();
-    bob.meets(&alice);
-    alice.types(&["@bob hello", "/mute bob"]);
-    alice.sees("Muted ");
-    leaves(alice);
-    assert!(toml(&data, "alice").contains("muted = true\n"));
-    let mut alice = started("Alice", &data).port(addr.port()).start();
-    bob.says(&addr.to_string(), "unheard");
-    bob.sees("Delivered to Alice");
-    alice.types(&["/mute"]);
-    let line = alice.sees(" is muted.");
-    assert!(line.starts_with("Bob ("), "{line}");
-    assert!(alice.printed().iter().all(|line| !line.contains("unheard")));
-    alice.types(&["/unmute bob"]);
-    alice.sees("Unmuted ");
-    until("unmuted", || !toml(&data, "alice").contains("muted"));
 }
 
 #[test]
@@ -101,7 +78,7 @@ fn copied_profile_keeps_its_contacts() {
     alice.sees("Delivered to Bob");
     alice.types(&["/alias bob Boss"]);
     alice.sees("is now called Boss");
-    leaves(alice);
+    alice.leaves();
     let before = contacts("Alice", &old);
     copy_directory(old.path(), new.path());
     drop(old);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use p2p_chat::store::Sqlite;
 
-use super::{Home, history_of, leaves, times, until};
+use super::{Home, history_of, times, until};
 use crate::support::{Peer, SOON};
 
 /// Two who know each other's keys, and have ended.
@@ -16,9 +16,9 @@ fn acquainted() -> (Home, Home) {
     her.says(&bob.addr.to_string(), "hello");
     her.sees(&format!("Delivered to {}.", bob.name));
     him.sees(": hello");
-    leaves(him);
+    him.leaves();
     her.sees(&format!("* {} left", bob.shown()));
-    leaves(her);
+    her.leaves();
     (alice, bob)
 }
 
@@ -39,11 +39,11 @@ fn has_it_when_both_are_there(alice: &Home, bob: &Home, texts: &[&str]) {
     }
     her.types(&["/outbox"]);
     her.sees("No messages are queued.");
-    leaves(her);
+    her.leaves();
     for text in texts {
         assert_eq!(times(&him, text), 1);
     }
-    leaves(him);
+    him.leaves();
     // Nothing of it comes again.
     let (mut her, mut him) = (alice.start(), bob.builder().knows(alice.addr).start());
     him.sees(&format!("* {} is online", alice.shown()));
@@ -55,22 +55,6 @@ fn has_it_when_both_are_there(alice: &Home, bob: &Home, texts: &[&str]) {
 }
 
 #[test]
-fn offline_contact_is_written_to_after_a_restart() {
-    let (alice, bob) = acquainted();
-    let mut her = alice.start();
-    her.types(&["@bob are you back?"]);
-    her.sees(&format!("{} is offline; will deliver when they are back.", bob.name));
-    her.types(&["/outbox"]);
-    her.sees(&format!("to {}, queued: they are offline", bob.shown()));
-    her.types(&["/history bob"]);
-    her.sees("→ Bob: hello (delivered)");
-    her.sees("→ Bob: are you back? (queued)");
-    let mut him = bob.start();
-    him.sees(": are you back?");
-    her.sees(&format!("Delivered to {}: \"are you back?\"", bob.name));
-}
-
-#[test]
 fn message_to_offline_contact_survives_both_restarts() {
     let (alice, bob) = acquainted();
     let mut her = alice.start();
@@ -79,7 +63,7 @@ fn message_to_offline_contact_survives_both_restarts() {
     assert!(line.ends_with(" is offline; will deliver when they are back."), "{line}");
     her.says(&bob.addr.to_string(), "second of two");
     her.sees("is offline; will deliver");
-    let printed = leaves(her);
+    let printed = her.leaves();
     let stays = |line: &String| {
         line.starts_with("2 messages for ") && line.ends_with(" stay queued until the next start.")
     };
@@ -93,7 +77,7 @@ fn message_to_unused_address_survives_both_restarts() {
     let mut her = alice.start();
     her.says(&bob.addr.to_string(), "whoever you are");
     her.sees(&format!("{} is offline; will deliver", bob.addr));
-    leaves(her);
+    her.leaves();
     has_it_when_both_are_there(&alice, &bob, &["whoever you are"]);
 }
 

@@ -1,7 +1,7 @@
 //! A clock that is set back and forward: what is said keeps its order, arrives, and does not expire
 //! before its time.
 
-use super::{Home, leaves, outbox_has, times};
+use super::{Home, times};
 use crate::support::Calendar;
 
 /// Times as libfaketime understands them: back, far back, and far forward.
@@ -41,29 +41,4 @@ fn clock_jumps_keep_messages_once_and_in_order() {
     for text in &said {
         assert!(times(&him, text) <= 1 && times(&her, text) <= 1);
     }
-}
-
-#[test]
-fn clock_jump_does_not_expire_a_queued_message() {
-    let Some(calendar) = Calendar::new() else { return };
-    let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
-    let mut her = calendar.of(alice.builder()).start();
-    her.says(&bob.addr.to_string(), "next week");
-    her.sees("is offline; will deliver");
-    for time in JUMPS {
-        calendar.set(time);
-        let line = outbox_has(&mut her, "\"next week\"");
-        assert!(line.contains("expires in 7 days"), "{line}");
-    }
-    // Set back while the program does not run, it waits no longer than it may.
-    leaves(her);
-    calendar.set(JUMPS[1]);
-    let mut her = calendar.of(alice.builder()).start();
-    let line = outbox_has(&mut her, "\"next week\"");
-    assert!(line.contains("expires in 7 days"), "{line}");
-    let mut him = bob.start();
-    her.types(&["/outbox again all"]);
-    him.sees(": next week");
-    her.sees("\"next week\"");
-    assert_eq!(times(&him, "next week"), 1);
 }

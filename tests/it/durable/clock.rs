@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{Home, history_of, leaves, outbox_has, until};
+use super::{Home, history_of, outbox_has, until};
 use crate::support::SOON;
 
 const YEAR_MILLIS: i64 = 365 * 24 * 3_600_000;
@@ -23,13 +23,13 @@ fn set_back(home: &Home) {
 fn clock_a_year_ahead_deletes_and_expires_nothing() {
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let started = || alice.builder().arg("--keep-history=90d").start();
-    let (mut her, him) = (started(), bob.start());
+    let (mut her, mut him) = (started(), bob.start());
     her.says(&bob.addr.to_string(), "kept");
     her.sees("Delivered to Bob");
-    leaves(him);
+    him.leaves();
     her.says("bob", "waits");
     her.sees("is offline; will deliver");
-    leaves(her);
+    her.leaves();
     set_back(&alice);
     // What is stored while the clock is doubtful does not confirm the clock.
     for number in 1..=2 {
@@ -38,7 +38,7 @@ fn clock_a_year_ahead_deletes_and_expires_nothing() {
         let line = outbox_has(&mut her, "\"waits\"");
         assert!(line.contains("expires in 7 days"), "{line}");
         her.says("bob", &format!("more {number}"));
-        leaves(her);
+        her.leaves();
     }
     let history = alice.history(&[]);
     assert!(history.contains("kept (delivered)") && history.contains("waits (queued)"), "{history}");
@@ -49,7 +49,7 @@ fn clock_a_year_ahead_deletes_and_expires_nothing() {
     him.says("alice", "it is now");
     her.sees(": it is now");
     until(SOON, "the old messages are deleted", || !alice.history(&[]).contains("kept"));
-    leaves(her);
+    her.leaves();
     let mut her = started();
     her.still_answers();
     assert!(!her.printed().iter().any(|line| line.contains("The clock of this machine")));

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{Home, leaves};
+use super::Home;
 use crate::support::refused;
 
 /// A directory on a file system without some features.
@@ -56,7 +56,7 @@ fn messages_survive_without_shared_memory() {
         him.sees(&format!(": {text}"));
         her.sees("Delivered to Bob");
         assert!(alice.history(&[]).contains(&format!("{text} (delivered)")), "while it runs");
-        leaves(her);
+        her.leaves();
     }
     let history = alice.history(&["--grep", "one"]);
     assert!(history.contains("one (delivered)"), "{history}");
@@ -76,6 +76,6 @@ fn advice_for_fixed_permissions_works() {
     let started = || alice.builder().arg("--insecure-permissions").start();
     let mut her = started();
     her.still_answers();
-    leaves(her);
+    her.leaves();
     started().still_answers();
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{Home, history_of, leaves};
+use super::{Home, history_of};
 use crate::support::refused;
 
 /// Bytes of the header of an SQLite file (sqlite.org/fileformat2.html, section 1.3), without which
@@ -18,7 +18,7 @@ fn waiting() -> (Home, Home) {
     let mut her = alice.start();
     her.says(&bob.addr.to_string(), "whenever you come");
     her.sees("is offline; will deliver");
-    leaves(her);
+    her.leaves();
     (alice, bob)
 }
 
@@ -57,7 +57,7 @@ fn later_history_is_refused_in_one_sentence() {
     let mut him = bob.start();
     her.says(&bob.addr.to_string(), "without a history");
     him.sees(": without a history");
-    leaves(her);
+    her.leaves();
     assert!(bytes_beside(&path) == before);
 }
 
@@ -79,7 +79,7 @@ fn damaged_history_is_set_aside_at_start() {
     him.sees(": a new beginning");
     her.sees("Delivered to ");
     // It is told once, and the new one is well.
-    leaves(her);
+    her.leaves();
     let mut her = alice.start();
     her.types(&["/history"]);
     assert!(her.sees("a new beginning").ends_with("(delivered)"));

@@ -15,9 +15,9 @@ use p2p_chat::model::stored::Direction;
 use p2p_chat::store::Sqlite;
 use tempfile::TempDir;
 
-use self::truth::{Figures, Life, outcomes};
+use self::truth::{Figures, Life};
 use super::{history_of, kept_of, until};
-use crate::support::{Builder, Fault, Faulty, Peer, Rng, SOON, Seed, number};
+use crate::support::{Builder, Fault, Faulty, Peer, Rng, SOON, Seed, number, outcomes_at};
 
 /// Sets the number of rounds of the long form.
 const ROUNDS: &str = "P2P_CHAT_ROUNDS";
@@ -172,7 +172,7 @@ impl<'a> Run<'a> {
         self.types();
         let (count, addr) = (self.typed.len(), self.bob.proxy.addr());
         until(SETTLED_WITHIN, "each text has an outcome", || {
-            outcomes(&self.sender.printed(), addr).len() == count
+            outcomes_at(&self.sender.printed(), addr).len() == count
         });
         let began = Instant::now();
         let mut store = reader(self.alice);

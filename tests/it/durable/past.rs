@@ -1,6 +1,6 @@
 //! What was said is there after a restart.
 
-use super::{Home, leaves};
+use super::Home;
 
 #[test]
 fn restarted_conversation_begins_with_its_history() {
@@ -47,6 +47,6 @@ fn restarted_conversation_begins_with_its_history() {
     her.sees(expected[3]);
     her.sees("--- end of the history ---");
     her.types(&["/back"]);
-    leaves(her);
+    her.leaves();
     assert_eq!(alice.history(&["--grep", "lake"]).lines().collect::<Vec<_>>(), [expected[2]]);
 }

@@ -7,35 +7,8 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::{Home, outbox_has, times, until};
-use crate::legacy::{Legacy, Program};
+use super::{Home, outbox_has};
 use crate::support::{SOON, listen};
-
-#[test]
-fn returning_legacy_peer_gets_its_message_once() {
-    let (alice, old) = (Home::of("Alice"), Home::of("Old"));
-    let mut her = alice.start();
-    her.says(&old.addr.to_string(), "welcome back");
-    her.sees(&format!("{} is offline; will deliver", old.addr));
-    her.crashes();
-    let mut her = alice.start();
-    her.sees("1 message is queued. /outbox lists it.");
-    let legacy = Legacy::start_at(Program::Hashpa, old.addr).expect("nobody listens there");
-    assert!(legacy.wait_shown("welcome back", SOON));
-    her.sees("Sent to ");
-    her.has_seen("no receipt expected: \"welcome back\"");
-    her.types(&["/outbox"]);
-    her.sees("No messages are queued.");
-    // It is written down right behind being told.
-    until(SOON, "it is written down", || alice.history(&[]).contains("welcome back (sent)"));
-    // Neither now nor in the next life.
-    her.crashes();
-    let mut her = alice.start();
-    her.says(&old.addr.to_string(), "once more");
-    assert!(legacy.wait_shown("once more", SOON));
-    assert_eq!(legacy.shown().iter().filter(|line| line.contains("welcome back")).count(), 1);
-    assert_eq!(times(&her, "welcome back"), 0);
-}
 
 /// An unencrypted peer that the test controls, connection by connection.
 struct Fragile {

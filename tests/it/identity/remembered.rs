@@ -7,7 +7,7 @@ use p2p_chat::model::key::PublicKey;
 use tempfile::TempDir;
 
 use super::{folder, run, with_data};
-use crate::support::{SOON, nobody, until};
+use crate::support::nobody;
 
 /// The key of 32 times this byte.
 fn key(byte: u8) -> PublicKey {
@@ -25,30 +25,16 @@ fn static_peers_key_is_remembered_per_profile() {
     let listed =
         format!("[[peer]]\naddress = \"{}\"\nname = \"Bob\"\nkey = \"{}\"\n", nobody(), key(1).grouped());
     let mut alice = with_data("Alice", data.path()).saved_peers(&listed).start();
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
+    alice.leaves();
     let known = contacts(data.path());
     let entry = format!("key = \"{}\"\nname = \"Bob\"\naddresses = [\"127.0.0.1:", key(1));
     assert!(known.contains(&entry), "{known}");
     // It is read the next time, without the list, and not written again.
     let mut alice = with_data("Alice", data.path()).start();
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
+    alice.leaves();
     assert_eq!(contacts(data.path()), known);
     with_data("Zoe", data.path()).start().still_answers();
     assert!(!folder(data.path(), "zoe").join("contacts.toml").exists());
-}
-
-#[test]
-fn remembered_key_survives_a_crash() {
-    let data = TempDir::new().expect("a temporary directory");
-    let listed = format!("[[peer]]\naddress = \"{}\"\nkey = \"{}\"\n", nobody(), key(1));
-    let mut alice = with_data("Alice", data.path()).saved_peers(&listed).start();
-    let entry = format!("key = \"{}\"\n", key(1));
-    until(SOON, "it is written", || contacts(data.path()).contains(&entry));
-    alice.crashes();
-    with_data("Alice", data.path()).start().still_answers();
-    assert!(contacts(data.path()).contains(&entry));
 }
 
 #[test]
@@ -66,8 +52,7 @@ fn listed_key_at_verified_contact_address_warns() {
     let warning = format!("The key that peers.toml has for {addr} is not the verified key of Bob");
     let line = alice.sees(&warning);
     assert!(line.contains(&key(1).grouped().to_string()), "{line}");
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
+    alice.leaves();
     let listed_entry = format!("[[contact]]\nkey = \"{}\"\naddresses = [\"{addr}\"]\n", key(2));
     let saved = contacts(data.path());
     assert!(saved.contains(&listed_entry) && saved.contains(&bobs_entry), "{saved}");

@@ -3,7 +3,6 @@
 //! Promised: real loopback sockets; a listener that reads once, 1,024 bytes at most, and closes;
 //! the limits of each original, its deaths included. Left out: the static peers an original dials
 //! at startup (see [`Legacy::know`]), its menus, and any traffic that leaves 127.0.0.0/8.
-#![allow(dead_code)] // One handle serves many scenarios; no single test binary calls all of it.
 
 mod board;
 mod crypto_knights;

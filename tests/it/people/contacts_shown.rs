@@ -23,11 +23,6 @@ fn does(peer: &mut Peer, lines: &[&str], answer: &str) -> String {
     peer.sees(answer)
 }
 
-fn ends(mut peer: Peer) {
-    peer.types(&["0"]);
-    assert!(peer.ends().success());
-}
-
 #[test]
 fn list_has_offline_contacts_after_a_restart() {
     let [ann, bob, mallory] = ["Ann", "Bob", "Mallory"].map(Person::named);
@@ -42,7 +37,7 @@ fn list_has_offline_contacts_after_a_restart() {
     does(&mut carol_runs, &["/block mallory"], "Blocked Mallory");
     let key = "a".repeat(52);
     does(&mut carol_runs, &[&format!("/add {key}")], "Added aaaaaaaa to your contacts.");
-    ends(carol_runs);
+    carol_runs.leaves();
     drop((ann_runs, mallory_runs));
     // Bob is online again, and has no peers.toml either.
     let mut carol = carol.starts();
@@ -59,38 +54,6 @@ fn list_has_offline_contacts_after_a_restart() {
         assert!(line.chars().count() <= 80, "{line}");
     }
     drop(bob_runs);
-}
-
-#[test]
-fn refusing_peer_is_listed_as_refusing() {
-    let mut bob = Peer::named("Bob").start();
-    let mut alice = Peer::named("Alice").start();
-    befriends(&mut alice, &bob);
-    // Bob dials a contact when he unblocks it; a stranger has to come again.
-    does(&mut bob, &["@alice hello"], "Delivered to Alice");
-    does(&mut bob, &["/block alice"], "Blocked Alice");
-    does(&mut alice, &["@bob are you there?"], "do not accept messages from you");
-    let row = row_of(&list(&mut alice), "Bob");
-    assert!(row.ends_with("  does not accept messages from you"), "{row}");
-    alice.has_seen("1 peer, 0 online.");
-    does(&mut alice, &["@all is anyone there?"], "No peer is online. Choose 3");
-    does(&mut bob, &["/unblock alice"], "Unblocked Alice");
-    alice.sees(" accepts messages from you now.");
-    let printed = alice.printed();
-    let count = printed.iter().filter(|line| line.contains("accepts messages from you now")).count();
-    assert_eq!(count, 1, "{printed:#?}");
-    does(&mut alice, &["@all I am back"], "Delivered to Bob");
-    bob.has_seen(": I am back");
-}
-
-#[test]
-fn undecided_peer_is_listed_as_undecided() {
-    let bob = Peer::named("Bob").arg("--policy=ask").start();
-    let mut alice = Peer::named("Alice").start();
-    alice.types(&[&format!("@{} may I?", bob.addr())]);
-    alice.has_seen("has not accepted you yet; your message waits.");
-    let rows = list(&mut alice);
-    assert!(rows.iter().any(|row| row.ends_with("  has not accepted you yet")), "{rows:#?}");
 }
 
 /// Carol with two contacts named Bob, and the suffixes that belong to them.
@@ -133,7 +96,7 @@ fn contacts_with_one_name_keep_their_suffixes() {
     let first_runs = first.comes_to(nobody(), carol_runs.addr());
     reaches_only(&carol_runs, "for the first", &first_runs, &[&second_runs]);
     carol_runs.waits_for_delivery("Bob");
-    ends(carol_runs);
+    carol_runs.leaves();
     let exported = exports(&carol);
     for (label, words) in labels.iter().zip(["for the first", "for the second"]) {
         assert!(exported.contains(&format!("→ {label}: {words}")), "{exported}");
@@ -142,51 +105,7 @@ fn contacts_with_one_name_keep_their_suffixes() {
 
 /// Runs `p2p-chat history` for a person whose program does not run.
 fn exports(person: &Person) -> String {
-    let history = Peer::named(person.name).without_port().data_dir(person.data.path()).arg("history");
-    let (mut command, _dir) = history.command();
-    let output = command.output().expect("it runs");
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).expect("UTF-8")
-}
-
-#[test]
-fn blocked_namesake_leaves_the_contact_its_plain_name() {
-    let [first, second] = ["Bob", "Bob"].map(|name| Peer::named(name).start());
-    let mut carol = Peer::named("Carol").start();
-    let labels = two_bobs(&mut carol, [&first, &second]);
-    does(&mut carol, &[&format!("/block {}", labels[1])], &format!("Blocked {}", labels[1]));
-    let shown = list(&mut carol);
-    assert!(row_of(&shown, &labels[1]).contains("  blocked  "), "{shown:#?}");
-    assert!(row_of(&shown, "Bob").contains("  connected  "), "{shown:#?}");
-    does(&mut carol, &[&format!("/unblock {}", labels[1])], &format!("Unblocked {}", labels[1]));
-    row_of(&list(&mut carol), &labels[0]);
-    // After `/forget`, the other one is the only Bob. A forgotten one that dialed would be new.
-    drop(second);
-    does(&mut carol, &[&format!("/forget {}", labels[1]), "yes"], "Removed ");
-    assert!(row_of(&list(&mut carol), "Bob").contains("  connected  "));
-}
-
-#[test]
-fn unblocked_contact_keeps_its_row() {
-    let (ann, bob, carol) = (Person::named("Ann"), Person::named("Bob"), Person::named("Carol"));
-    let (bob_runs, ann_runs) = (bob.starts(), ann.starts());
-    let mut carol_runs = carol.starts();
-    befriends(&mut carol_runs, &bob_runs);
-    befriends(&mut carol_runs, &ann_runs);
-    let number = row_number(&rows(&mut carol_runs), "Bob");
-    does(&mut carol_runs, &["/block bob"], "Blocked Bob");
-    drop(bob_runs);
-    does(&mut carol_runs, &["/unblock bob"], "Unblocked Bob");
-    let shown = list(&mut carol_runs);
-    let row = row_of(&shown, "Bob");
-    assert!(number_of(&row) == Some(number) && row.contains("  last seen "), "{shown:#?}");
-    // The store has it, too.
-    does(&mut carol_runs, &["/block bob"], "Blocked Bob");
-    ends(carol_runs);
-    let mut carol_runs = carol.starts();
-    does(&mut carol_runs, &["/unblock bob"], "Unblocked Bob");
-    let shown = list(&mut carol_runs);
-    assert!(row_of(&shown, "Bob").contains("  last seen "), "{shown:#?}");
+    person.builder().without_port().arg("history").prints()
 }
 
 /// Carol, whose program has ended, and the programs of Bob and Dave, to whom she has written.
@@ -197,23 +116,8 @@ fn carol_and_two_contacts() -> (Person, [Peer; 2]) {
     for friend in &friends {
         befriends(&mut carol_runs, friend);
     }
-    ends(carol_runs);
+    carol_runs.leaves();
     (carol, friends)
-}
-
-#[test]
-fn alias_of_an_offline_contact_is_refused() {
-    let (carol, friends) = carol_and_two_contacts();
-    drop(friends);
-    let mut carol = carol.starts();
-    does(&mut carol, &["/alias bob DAVE"], "DAVE is the name of another contact");
-    does(&mut carol, &["/alias bob Boss"], "is now called Boss");
-    does(&mut carol, &["/alias dave boss"], "boss is the name of another contact");
-    does(&mut carol, &["/alias dave bob"], "bob is the name of another contact");
-    let shown = list(&mut carol);
-    for name in ["Boss", "Dave"] {
-        row_of(&shown, name);
-    }
 }
 
 #[test]
@@ -248,30 +152,4 @@ fn start_shows_the_number_of_contacts() {
     again.waits_for("You have 2 contacts; dialing them now.");
     again.waits_for("* Bob");
     assert!(!again.screen().contains("No peers yet"), "{}", again.screen());
-}
-
-#[test]
-fn disconnected_contact_is_redialed_after_a_message() {
-    let bob = Person::named("Bob");
-    let mut bob_runs = bob.starts();
-    let mut carol = Peer::named("Carol").start();
-    befriends(&mut carol, &bob_runs);
-    for bob_writes in [false, true] {
-        does(&mut carol, &["/disconnect bob"], "Disconnected from Bob");
-        bob_runs.has_seen("* Carol");
-        // Showing the list probes him.
-        let row = row_of(&list(&mut carol), "Bob");
-        assert!(row.contains("  disconnected, seen "), "{row}");
-        carol.passes_all();
-        if bob_writes {
-            bob_runs.types(&["@carol here I am"]);
-            carol.sees(": here I am");
-        } else {
-            carol.types(&["@bob are you there?"]);
-            bob_runs.has_seen(": are you there?");
-        }
-        carol.finds(bob.home, "  encrypted");
-        let row = row_of(&list(&mut carol), "Bob");
-        assert!(!row.contains("disconnected"), "{row}");
-    }
 }

@@ -1,6 +1,6 @@
 //! Notices about peers do not fill the screen, and hide nothing that the user has to know.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use p2p_chat::model::name::PeerName;
 use p2p_chat::protocol::session::ByeReason;
@@ -15,9 +15,6 @@ const RECONNECTS: usize = 50;
 /// Kinds of notices that a peer causes that comes and leaves: it is online with a new key, has
 /// left, is online again, and has another name.
 const KINDS: usize = 4;
-
-/// After this time the notices that were not shown are told of at the latest.
-const COUNTED_WITHIN: Duration = Duration::from_secs(90);
 
 /// Comes under this name, and leaves.
 fn drops_by(eve: &SecurePeer, to: SocketAddrV4, name: &str) {
@@ -57,19 +54,6 @@ fn renaming_stranger_prints_few_lines() {
     assert!(!told.is_empty() && told.len() <= KINDS * (1 + minutes), "{told:#?}");
     bob.says(carol.addr(), &["and now?"]);
     carol.has_seen(": and now?");
-}
-
-#[test]
-#[ignore = "waits a minute; the tests of the notices simulate it"]
-fn notices_not_shown_are_counted_after_a_minute() {
-    let eve = SecurePeer::named("Eve", b'E');
-    let mut carol = Peer::named("Carol").start();
-    for name in ["Eve", "Evi", "Eva"] {
-        drops_by(&eve, carol.addr(), name);
-    }
-    // The user learns how many there were, and what was last.
-    let last = carol.sees_within(" earlier notices not shown)", COUNTED_WITHIN);
-    assert!(last.contains(&format!("({}) left (", eve.addr())), "{last}");
 }
 
 #[test]

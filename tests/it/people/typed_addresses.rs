@@ -28,37 +28,6 @@ fn typed_address_binds_to_the_first_peer() {
 }
 
 #[test]
-fn forgetting_an_address_says_what_changed() {
-    let home = nobody();
-    let mut carol = Peer::named("Carol").start();
-    let nothing = format!("Nothing is known about {home}, so there is nothing to forget.");
-    carol.types(&[&format!("/forget {home}")]);
-    carol.sees(&nothing);
-    for alias in [false, true] {
-        carol.types(&[&format!("@{home} lost message")]);
-        carol.sees(&home.to_string());
-        if alias {
-            carol.types(&[&format!("/alias {home} Printer")]);
-            carol.sees("is now called Printer");
-        }
-        let word = if alias { "Printer".to_owned() } else { home.to_string() };
-        carol.types(&[&format!("/forget {word}")]);
-        let asked = carol.sees(" will ");
-        assert!(asked.to_lowercase().contains("queued"), "{asked}");
-        carol.types(&["yes"]);
-        carol.sees(&format!("Removed {}", if alias { "Printer from your contacts." } else { "" }));
-        carol.types(&[&format!("/forget {home}")]);
-        carol.sees(&nothing);
-    }
-    carol.types(&["/contacts"]);
-    carol.sees("You have no contacts yet.");
-    // A later peer at the address gets nothing.
-    let zed = SecurePeer::at("Zed", b'Z', home);
-    befriends_secure(&mut carol, &zed);
-    never_got(&zed, "lost message");
-}
-
-#[test]
 fn typed_address_names_the_peer_that_answers() {
     let bob = Person::named("Bob");
     let mut carol = Peer::named("Carol").start();

@@ -130,21 +130,6 @@ fn new_profile_gets_an_unused_name() {
 }
 
 #[test]
-fn profiles_with_one_name_are_chosen_by_number() {
-    let data = alice_and_bob();
-    fs::write(folder(&data, "work").join("profile.toml"), "name = \"ALICE\"\n").expect("written");
-    let terminal = opened(&data);
-    terminal.waits_for("1  Alice");
-    terminal.waits_for("2  ALICE (profile work)");
-    asks(&terminal, "Number or name: ");
-    terminal.enters("alice");
-    terminal.waits_for("Several profiles are called alice; choose a number.");
-    asks(&terminal, "Number or name: ");
-    terminal.enters("2");
-    terminal.waits_for("Enter your port number [");
-}
-
-#[test]
 fn quit_leaves_at_every_question() {
     let data = alice_and_bob();
     let begins: [&[(&str, &str)]; 3] = [
@@ -165,18 +150,6 @@ fn quit_leaves_at_every_question() {
         assert_eq!(directories(&data), ["alice", "work"]);
         assert!(terminal.screen().contains("You left before the program started."), "{}", terminal.screen());
     }
-}
-
-#[test]
-fn first_start_asks_for_name_and_port() {
-    let data = data();
-    let terminal = opened(&data);
-    asks(&terminal, "Enter your name [dan]: ");
-    terminal.enters("Alice");
-    terminal.waits_for("Enter your port number [");
-    terminal.enters("0");
-    terminal.waits_for("Alice, listening on ");
-    terminal.waits_for("Created the profile Alice.");
 }
 
 #[test]

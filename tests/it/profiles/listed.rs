@@ -19,9 +19,9 @@ fn only_new_creates_a_profile() {
         assert_eq!(refused(id(name, &data, &[])), none);
     }
     assert!(!data.path().join("profiles").exists());
-    let printed = prints(id("Alice", &data, &["--new"]));
+    let printed = id("Alice", &data, &["--new"]).prints();
     assert!(printed.starts_with("Name     Alice\nKey      "), "{printed}");
-    assert_eq!(prints(id("Alice", &data, &[])), printed);
+    assert_eq!(id("Alice", &data, &[]).prints(), printed);
     assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("Alice"));
     let errors = refused(id("ALICE", &data, &["--new"]));
     assert!(
@@ -37,8 +37,8 @@ fn only_new_creates_a_profile() {
 #[test]
 fn mistyped_name_is_refused_with_the_profiles() {
     let data = data();
-    prints(id("Alice", &data, &["--new"]));
-    prints(id("Bob", &data, &["--new", "--profile=work"]));
+    id("Alice", &data, &["--new"]).prints();
+    id("Bob", &data, &["--new", "--profile=work"]).prints();
     let expected = "The profiles are: Alice, Bob (profile work).";
     let errors = refused(id("Alcie", &data, &[]));
     assert_eq!(errors, format!("p2p-chat: No profile is called Alcie. Did you mean Alice? {expected}"));
@@ -63,18 +63,18 @@ fn former_name_is_refused_by_every_command() {
 #[test]
 fn list_has_name_directory_and_key() {
     let data = data();
-    assert_eq!(prints(id("", &data, &["--list"])), "");
+    assert_eq!(id("", &data, &["--list"]).prints(), "");
     let of = |name, args: &[&str]| {
-        let printed = prints(id(name, &data, args));
+        let printed = id(name, &data, args).prints();
         printed.lines().find_map(|line| line.strip_prefix("Key      ")).expect("a key").to_owned()
     };
     let alice = of("Alice", &["--new"]);
     let bob = of("Bob", &["--new", "--profile=At work"]);
     let expected = format!("Alice                  {alice}\nBob (profile at work)  {bob}\n");
-    assert_eq!(prints(id("", &data, &["--list"])), expected);
+    assert_eq!(id("", &data, &["--list"]).prints(), expected);
     // `--name` makes no difference, and neither does a running profile.
     let _alice = started("Alice", &data).start();
-    assert_eq!(prints(id("Nobody", &data, &["--list"])), expected);
+    assert_eq!(id("Nobody", &data, &["--list"]).prints(), expected);
     // --profile accepts the listed directories.
     assert_eq!(of("", &["--profile=at work"]), bob);
     refused(id("", &data, &["--list", "--new"]));
@@ -83,10 +83,10 @@ fn list_has_name_directory_and_key() {
 #[test]
 fn damaged_profile_is_listed_too() {
     let data = data();
-    prints(id("Alice", &data, &["--new"]));
-    prints(id("Bob", &data, &["--new"]));
-    prints(id("Carol", &data, &["--new"]));
-    let whole = prints(id("", &data, &["--list"]));
+    id("Alice", &data, &["--new"]).prints();
+    id("Bob", &data, &["--new"]).prints();
+    id("Carol", &data, &["--new"]).prints();
+    let whole = id("", &data, &["--list"]).prints();
     let carol = whole.lines().last().expect("a list").split_once("  ").expect("a key").1.trim_start();
     let path = folder(&data, "alice").join("profile.toml");
     fs::write(&path, "\nname = ").expect("written");
@@ -108,8 +108,8 @@ fn damaged_profile_is_listed_too() {
 #[test]
 fn only_profile_is_used_without_flags() {
     let data = data();
-    let printed = prints(id("Alice", &data, &["--new"]));
-    assert_eq!(prints(id("", &data, &[])), printed);
+    let printed = id("Alice", &data, &["--new"]).prints();
+    assert_eq!(id("", &data, &[]).prints(), printed);
     let (mut history, _dir) = started("", &data).arg("history").command();
     let output = history.output().expect("it runs");
     assert!(output.status.success());
@@ -121,8 +121,8 @@ fn only_profile_is_used_without_flags() {
 #[test]
 fn several_profiles_have_to_be_chosen_from() {
     let data = data();
-    prints(id("Alice", &data, &["--new"]));
-    prints(id("Bob", &data, &["--new"]));
+    id("Alice", &data, &["--new"]).prints();
+    id("Bob", &data, &["--new"]).prints();
     let expected = "p2p-chat: The profiles are: Alice, Bob. Choose one with --name NAME.";
     for command in [None, Some("id"), Some("history")] {
         let errors = refused(command.into_iter().fold(started("", &data), Builder::arg));

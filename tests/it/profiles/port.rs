@@ -51,8 +51,7 @@ fn port_in_use_is_replaced_by_the_next() {
     close(other_program);
     let mut alice = started("", &data).start();
     assert_eq!(alice.addr().port(), port);
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
+    alice.leaves();
     assert!(!alice.printed().iter().any(|line| line.contains("Another program")));
     let saved = profile_toml(&data, "alice");
     assert_eq!((saved["port"].as_integer(), saved.len()), (Some(port.into()), 2), "{saved}");
@@ -98,13 +97,4 @@ fn error_about_running_profile_has_its_port() {
     // The start that the error suggests.
     started("Bob", &data).start().still_answers();
     alice.still_answers();
-}
-
-#[test]
-fn name_and_port_are_required_without_terminal() {
-    let data = data();
-    let errors = refused(started("", &data));
-    assert_eq!(errors, "p2p-chat: No name was given; add --name NAME, or set P2P_CHAT_NAME.");
-    let errors = refused(started("Alice", &data).without_port());
-    assert!(errors.starts_with("p2p-chat: No port was given; add --port PORT"), "{errors}");
 }

@@ -4,7 +4,6 @@ use super::*;
 use crate::support::{Peer, Terminal};
 
 const UP: &[u8] = b"\x1b[A";
-const ALT_ENTER: &[u8] = b"\x1b\r";
 const CHOICE: &str = "Choice [0-6]: ";
 
 /// Alice on a terminal, at the menu.
@@ -62,7 +61,7 @@ fn lines_of(data: &TempDir) -> Vec<String> {
 /// Runs `p2p-chat history --forget --yes` for Alice.
 fn forgets(data: &TempDir, args: &[&str]) -> String {
     let builder = started("Alice", data).without_port().arg("history").arg("--forget").arg("--yes");
-    prints(args.iter().fold(builder, |builder, arg| builder.arg(arg)))
+    args.iter().fold(builder, |builder, arg| builder.arg(arg)).prints()
 }
 
 #[test]
@@ -90,48 +89,6 @@ fn killed_program_loses_no_finished_line() {
     // Dropping the terminal kills the program.
     drop(first);
     offered(&alice(&data, &[]), &["/mute"]);
-}
-
-#[test]
-fn lines_with_line_ends_and_backslashes_come_back() {
-    let data = data();
-    let mut bob = Peer::named("Bob").start();
-    let first = alice(&data, &["--peer", &bob.addr().to_string()]);
-    bob.meets_at(&first.shown());
-    first.keys("@Bob a\\n");
-    first.key(ALT_ENTER);
-    first.keys("\u{fc}ber\r");
-    bob.sees("a\\n");
-    bob.sees("  \u{2502} \u{fc}ber");
-    stands(&first, "");
-    leaves(first);
-    assert_eq!(lines_of(&data), ["@Bob a\\\\n\\n\u{fc}ber"]);
-    let second = alice(&data, &[]);
-    second.key(UP);
-    second.waits_for("Choice [0-6]: @Bob a\\n\n\u{fc}ber");
-}
-
-#[test]
-fn answers_and_numbers_are_not_remembered() {
-    let data = data();
-    let builder = started("", &data).arg("--bind").arg("127.0.0.1");
-    let first = Terminal::start(builder, 40, 100);
-    first.waits_for("Enter your name: ");
-    first.enters("Alice");
-    first.waits_for("Enter your port number [");
-    first.enters("0");
-    stands(&first, "");
-    // An address and a name as answers, and numbers of the menu.
-    first.enters("3");
-    first.waits_for_line("Connect to:", "Connect to: ".len());
-    first.enters("nonsense");
-    first.waits_for("No contact matches \"nonsense\".");
-    first.waits_for_line("Connect to:", "Connect to: ".len());
-    first.enters("0");
-    stands(&first, "");
-    enters(&first, "/mute");
-    leaves(first);
-    assert_eq!(lines_of(&data), ["/mute"]);
 }
 
 #[test]
@@ -191,22 +148,4 @@ fn forgetting_one_peer_erases_all_lines_then() {
         let has = bytes.windows(9).any(|window| window == b"xylophone");
         assert!(!has, "{}", entry.path().display());
     }
-}
-
-#[test]
-fn damaged_file_is_ignored_with_one_sentence() {
-    let data = data();
-    run(started("Alice", &data), &[]);
-    let path = folder(&data, "alice").join("typed_lines");
-    fs::write(&path, "p2p-chat typed lines 1\n\u{1b}[2J\n").expect("written");
-    let terminal = alice(&data, &[]);
-    terminal.shows("what is wrong", |screen| {
-        let text = screen.contents().replace('\n', " ");
-        text.contains("typed_lines: line 2 is damaged. ")
-            && text.contains("your next line replaces the file.")
-    });
-    offered(&terminal, &[]);
-    enters(&terminal, "/mute");
-    leaves(terminal);
-    assert_eq!(lines_of(&data), ["/mute"]);
 }

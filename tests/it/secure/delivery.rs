@@ -2,13 +2,13 @@
 
 use tempfile::TempDir;
 
-use super::{times, with_data};
+use super::times;
 use crate::support::{Peer, nobody};
 
 #[test]
 fn goodbye_is_immediate_and_a_crash_is_noticed() {
     let (data, home) = (TempDir::new().expect("a directory"), nobody());
-    let start = || with_data("Bob", data.path()).port(home.port()).start();
+    let start = || Peer::named("Bob").data_dir(data.path()).port(home.port()).start();
     let mut bob = start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "hello");
@@ -44,23 +44,4 @@ fn undelivered_messages_are_named_at_exit_without_history() {
     alice.ends();
     let line = alice.has_seen("before you left");
     assert!(line.contains("\"too late\"") && line.contains(bob.name()), "{line}");
-}
-
-#[test]
-fn many_messages_keep_their_order() {
-    let mut bob = Peer::named("Bob").start();
-    let mut alice = Peer::named("Alice").start();
-    alice.says(&bob.addr().to_string(), "number 0.");
-    bob.sees(": number 0.");
-    // A stranger would have to wait for its receipts.
-    bob.says("Alice", "go on.");
-    alice.sees(": go on.");
-    bob.sees("Delivered to Alice");
-    for number in 1..100 {
-        alice.types(&["1", "", &format!("number {number}.")]);
-    }
-    for number in 1..100 {
-        bob.sees(&format!("{} [encrypted]: number {number}.", alice.shown()));
-    }
-    assert_eq!(times(&bob, "[encrypted]: number "), 100);
 }

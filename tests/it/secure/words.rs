@@ -1,13 +1,12 @@
 //! What the user says about a key: that it is compared, taken, blocked, forgotten, or passed over
 //! for one text. What takes protection away is asked back.
 
-use super::{in_groups, times};
-use crate::support::{Peer, nobody};
+use super::times;
+use crate::support::{Peer, grouped};
 
-/// Alice and Bob, who have met and have written to each other. Bob's port stays free when he is
-/// gone.
+/// Alice and Bob, who have met and have written to each other.
 fn acquainted() -> (Peer, Peer) {
-    let mut bob = Peer::named("Bob").port(nobody().port()).start();
+    let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "good morning");
     alice.meets(&bob);
@@ -97,36 +96,12 @@ fn blocked_key_is_cut_off_until_forgotten() {
 }
 
 #[test]
-fn key_after_a_forgotten_one_is_new() {
-    let (mut alice, mut bob) = acquainted();
-    alice.types(&["/forget bob"]);
-    alice.sees("Bob will be removed from your contacts, and the key forgotten.");
-    alice.types(&["no"]);
-    alice.sees("Nothing changed.");
-    alice.types(&["/key bob"]);
-    alice.sees(&in_groups(&bob));
-    alice.types(&["/forget bob", "yes"]);
-    alice.sees("Removed Bob from your contacts. Messages stay in the history.");
-    alice.types(&["/key bob"]);
-    alice.sees("No peer with a key matches \"bob\".");
-    // Another key at his address and in his name is no conflict now; before, it would have been.
-    bob.crashes();
-    let home = bob.addr().port();
-    drop(bob);
-    let mut other = Peer::named("Bob").port(home).start();
-    alice.says(&other.addr().to_string(), "who are you?");
-    other.sees(&format!("{}: who are you?", alice.encrypted()));
-    assert_eq!(times(&alice, "WARNING: Bob's key has changed"), 0);
-    alice.has_seen(&format!(" (new, key {})", in_groups(&other)));
-}
-
-#[test]
 fn trusted_key_change_is_unverified_and_gets_messages() {
     let (mut alice, mut bob) = acquainted();
     compares(&mut alice, "bob");
     alice.types(&["yes"]);
     alice.sees("Bob is verified.");
-    let (old, home) = (in_groups(&bob), bob.addr().port());
+    let (old, home) = (grouped(&bob.key()), bob.addr().port());
     bob.crashes();
     drop(bob);
     // He has lost his key, and comes back with another.
@@ -136,7 +111,7 @@ fn trusted_key_change_is_unverified_and_gets_messages() {
     // Either he writes to her first, or she finds the new key when she looks for him.
     alice.sees("! WARNING: Bob's key has changed.");
     alice.sees(&old);
-    alice.sees(&in_groups(&bob));
+    alice.sees(&grouped(&bob.key()));
     alice.types(&["@bob for Bob, whoever he is"]);
     alice.sees("Your message waits for Bob.");
     assert_eq!((times(&alice, ": it is I"), times(&bob, ": for Bob, whoever he is")), (0, 0));

@@ -139,7 +139,6 @@ impl World {
             twin,
             keyed,
             name,
-            claims: None,
             born: self.now,
             dialer: Dialer::new(self.plan.dialers),
             statics,

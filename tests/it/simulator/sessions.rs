@@ -240,12 +240,7 @@ struct ToMachine<'a> {
 
 impl SessionHandler for ToMachine<'_> {
     fn hello(&mut self, to: IpAddr) -> Hello {
-        let ours = self.world.ours(self.pid);
-        let hello = ours.machine.hello(to);
-        match ours.claims {
-            Some(port) => Hello { port, addresses: Vec::new(), ..hello },
-            None => hello,
-        }
+        self.world.ours(self.pid).machine.hello(to)
     }
 
     fn is_own(&mut self, addr: PeerAddr) -> bool {

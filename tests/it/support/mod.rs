@@ -8,6 +8,7 @@ mod faulty;
 mod harmless;
 mod load;
 pub(crate) mod meddler;
+mod outcome;
 mod peer;
 pub(crate) mod secure;
 mod target;
@@ -33,7 +34,8 @@ pub(crate) use descriptors::allow_descriptors;
 pub(crate) use faulty::{Fault, Faulty, Rng, Seed, number};
 pub(crate) use harmless::assert_harmless;
 pub(crate) use meddler::{Meddler, Way};
-pub(crate) use peer::{Builder, Peer, is_sum};
+pub(crate) use outcome::{Outcome, outcomes, outcomes_at};
+pub(crate) use peer::{Builder, Peer, grouped, is_sum};
 pub(crate) use secure::{Capability, Manner, SecurePeer};
 pub(crate) use target::{MALLORY, Target};
 #[cfg(unix)]
@@ -124,14 +126,18 @@ pub(crate) fn copy_directory(from: &Path, to: &Path) {
     }
 }
 
-/// Listens at an address where another listener of this process may just have been closed.
+/// Listens at an address where another listener of this process may just have been closed; port 0
+/// means a free one, which stays free when the listener is closed.
 ///
 /// A new process holds copies of all sockets of its parent until it runs its own program, so while
 /// another test starts one, a closed port can stay in use for a moment.
 ///
 /// # Errors
 /// What binding says, `AddrInUse` only if that lasts.
-pub(crate) fn listen(addr: SocketAddrV4) -> io::Result<TcpListener> {
+pub(crate) fn listen(mut addr: SocketAddrV4) -> io::Result<TcpListener> {
+    if addr.port() == 0 {
+        addr.set_port(nobody().port());
+    }
     let deadline = Instant::now() + SOON;
     loop {
         match TcpListener::bind(addr) {

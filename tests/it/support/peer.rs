@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use p2p_chat::model::key::PublicKey;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
@@ -129,7 +130,7 @@ impl Peer {
     }
 
     /// Starts `next`, which is to go on where this one, which has ended, ended: with the same data,
-    /// at the same port. It was started with [`Builder::lasting_port`].
+    /// at the same port.
     pub(crate) fn goes_on_as(mut self, next: Builder) -> Self {
         assert!(self.child.try_wait().expect("our child").is_some(), "{} still runs", self.name);
         let mut next = next.data_dir(&self.data).port(self.port).start();
@@ -387,6 +388,13 @@ impl Peer {
         self.stderr.state.lock().expect("not poisoned").0.join("\n")
     }
 
+    /// Leaves by the menu, and ends well. Returns everything it printed.
+    pub(crate) fn leaves(&mut self) -> Vec<String> {
+        self.types(&["0"]);
+        assert!(self.ends().success(), "{}", self.errors());
+        self.printed()
+    }
+
     /// Ends it without any goodbye.
     pub(crate) fn crashes(&mut self) {
         self.child.kill().expect("it ran");
@@ -402,9 +410,8 @@ pub(super) fn status_of(pid: u32, field: &str) -> u64 {
 }
 
 /// A key as it is shown: in groups of four.
-fn grouped(key: &str) -> String {
-    let groups: Vec<&str> = (0..key.len()).step_by(4).map(|at| &key[at..at + 4]).collect();
-    groups.join(" ")
+pub(crate) fn grouped(key: &str) -> String {
+    key.parse::<PublicKey>().expect("a key").grouped().to_string()
 }
 
 impl Drop for Peer {

@@ -25,7 +25,7 @@ use p2p_chat::protocol::session::opening::{DIAL_LINE, First, first};
 use p2p_chat::protocol::session::{ByeReason, Hello, Record};
 
 pub(crate) use channel::Channel;
-pub(crate) use foreign::{dials_with_certificate, dials_with_x25519, hello_of_tls12};
+pub(crate) use foreign::hello_of_tls12;
 pub(crate) use manner::{BETWEEN_RECORDS, Manner};
 pub(crate) use raw::{Ended, Raw, with_lines};
 pub(crate) use session::Session;
@@ -94,7 +94,6 @@ struct Shared {
     name: String,
     addr: SocketAddrV4,
     tls: Tls,
-    seed: [u8; 32],
     /// How long it waits until both have said hello.
     patience: Duration,
     state: Mutex<State>,
@@ -173,7 +172,6 @@ impl SecurePeer {
             name: name.to_owned(),
             addr,
             tls: Tls::new(&OwnKey::from_seed(&seed).expect("a key")).expect("settings that fit"),
-            seed,
             patience,
             state: Mutex::new(State {
                 manner: Manner::Good,

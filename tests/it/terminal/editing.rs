@@ -2,20 +2,9 @@
 
 use super::*;
 
-const DOWN: &[u8] = b"\x1b[B";
-const END: &[u8] = b"\x1b[F";
-const ALT_B: &[u8] = b"\x1bb";
-const ALT_F: &[u8] = b"\x1bf";
-const ALT_D: &[u8] = b"\x1bd";
 const ALT_ENTER: &[u8] = b"\x1b\r";
-const CONTROL_A: &[u8] = b"\x01";
-const CONTROL_E: &[u8] = b"\x05";
 const CONTROL_G: &[u8] = b"\x07";
-const CONTROL_K: &[u8] = b"\x0b";
 const CONTROL_R: &[u8] = b"\x12";
-const CONTROL_W: &[u8] = b"\x17";
-const CONTROL_Y: &[u8] = b"\x19";
-const UNDO: &[u8] = b"\x1f";
 
 /// Alice alone, at the menu.
 fn alice() -> Terminal {
@@ -28,41 +17,6 @@ fn alice() -> Terminal {
 fn press(alice: &Terminal, key: &[u8], before: &str, after: &str) {
     alice.key(key);
     line_stands(alice, CHOICE, before, after);
-}
-
-#[test]
-fn words_are_moved_over_deleted_and_put_back() {
-    let alice = alice();
-    alice.keys("one two-three four");
-    press(&alice, ALT_B, "one two-three ", "four");
-    press(&alice, ALT_B, "one two-", "three four");
-    press(&alice, CONTROL_W, "one ", "three four");
-    press(&alice, ALT_D, "one ", " four");
-    press(&alice, UNDO, "one ", "three four");
-    press(&alice, ALT_F, "one three", " four");
-    press(&alice, CONTROL_K, "one three", "");
-    press(&alice, CONTROL_A, "", "one three");
-    press(&alice, CONTROL_Y, " four", "one three");
-    press(&alice, CONTROL_E, " fourone three", "");
-    press(&alice, CONTROL_U, "", "");
-    press(&alice, CONTROL_Y, " fourone three", "");
-}
-
-#[test]
-fn arrows_find_earlier_and_half_typed_lines() {
-    let alice = alice();
-    for line in ["/help name", "/help mute", "2"] {
-        alice.enters(line);
-        line_stands(&alice, CHOICE, "", "");
-    }
-    alice.keys("half");
-    press(&alice, UP, "/help mute", "");
-    press(&alice, UP, "/help name", "");
-    press(&alice, UP, "/help name", "");
-    press(&alice, DOWN, "/help mute", "");
-    press(&alice, DOWN, "half", "");
-    press(&alice, HOME, "", "half");
-    press(&alice, END, "half", "");
 }
 
 #[test]
@@ -121,13 +75,4 @@ fn message_may_have_several_lines() {
     alice.waits_for("Message to Bob: first!\nsecond");
     alice.enters("");
     bob_reads(&mut bob, &["first!", "second"]);
-}
-
-#[test]
-fn control_l_clears_screen_and_keeps_the_line() {
-    let alice = alice();
-    alice.keys("kept");
-    begins_screen(&alice);
-    screen_is(&alice, &[alice.addr().port()], "── Alice 127.0.0.1:{0} · 0 online\nChoice [0-6]: kept");
-    line_stands(&alice, CHOICE, "kept", "");
 }

@@ -55,26 +55,6 @@ fn exit_restores_the_terminal_with_goodbyes() {
 }
 
 #[test]
-fn quit_as_an_answer_is_not_sent() {
-    let (mut alice, mut bob) = alice_and_bob(80);
-    begins_text(&alice);
-    alice.enters("/quit");
-    assert_eq!(ends_restored(&mut alice).code(), Some(0));
-    bob.sees("left");
-    assert!(!bob.printed().iter().any(|line| line.contains("/quit")), "{:?}", bob.printed());
-}
-
-#[test]
-fn quit_leaves_at_the_safety_number() {
-    let (mut alice, _bob) = alice_and_bob(80);
-    line_stands(&alice, CHOICE, "", "");
-    alice.enters("/verify bob");
-    line_stands(&alice, "Same on both screens? yes/no: ", "", "");
-    alice.enters("/exit");
-    assert_eq!(ends_restored(&mut alice).code(), Some(0));
-}
-
-#[test]
 fn control_c_clears_then_asks_then_ends() {
     let (mut alice, mut bob) = half_typed();
     alice.key(CONTROL_C);
@@ -132,17 +112,6 @@ fn closed_window_says_goodbye() {
     let status = alice.ends();
     bob.sees("left");
     assert_eq!(status.code(), Some(128 + Signal::HUP.as_raw()));
-}
-
-#[test]
-fn closed_dumb_window_says_goodbye() {
-    let (mut alice, mut bob) = alice_like_and_bob(Peer::named("Alice").env("TERM", "dumb"), 80);
-    alice.waits_for(CHOICE);
-    alice.hangs_up();
-    // The end of its input or the signal, whichever it notices first.
-    let status = alice.ends();
-    assert!(matches!(status.code(), Some(0 | 129)), "{status}");
-    bob.sees("left");
 }
 
 #[test]

@@ -22,22 +22,6 @@ fn half_typed_line_survives_messages_above_it() {
 }
 
 #[test]
-fn typing_goes_on_between_messages() {
-    let (alice, mut bob) = alice_and_bob(80);
-    begins_text(&alice);
-    let mut typed = String::new();
-    for (text, word) in messages().iter().zip('a'..) {
-        alice.keys(&format!("{word} "));
-        typed.push_str(&format!("{word} "));
-        bob.says("1", &text[2..]);
-        said_above_line(&alice, text, TO_BOB, &typed, "");
-    }
-    stand_in_order(&alice, &messages(), &format!("{}{typed}", TO_BOB));
-    alice.enters("end");
-    bob.sees(": a b c d e f g h i j end");
-}
-
-#[test]
 fn typing_during_a_message_burst_loses_nothing() {
     let (alice, mut bob) = alice_and_bob(80);
     begins_text(&alice);
@@ -92,19 +76,6 @@ fn wide_and_combining_characters_keep_their_places() {
     line_stands(&alice, TO_BOB, "你", after);
     alice.enters("");
     bob.sees(": 你cafe\u{301} 王");
-}
-
-#[test]
-fn wrapped_message_leaves_the_typed_line_alone() {
-    let (alice, mut bob) = alice_and_bob(60);
-    begins_text(&alice);
-    alice.keys("still here");
-    let long = "words ".repeat(40);
-    bob.says("1", &format!("{long}and the end."));
-    said_above_line(&alice, "and the end.", TO_BOB, "still here", "");
-    bob.says("1", "short again");
-    said_above_line(&alice, ": short again", TO_BOB, "still here", "");
-    assert_eq!(alice.screen().matches("still here").count(), 1);
 }
 
 #[test]

@@ -7,9 +7,6 @@ use rustix::process::Signal;
 use super::*;
 use crate::support::nobody;
 
-const RIGHT: &[u8] = b"\x1b[C";
-const DELETE: &[u8] = b"\x1b[3~";
-
 /// A user who has given neither a name nor a port.
 fn newcomer() -> Builder {
     Peer::named("").without_port().arg("--bind").arg("127.0.0.1")
@@ -101,32 +98,6 @@ fn a_newcomer_can_leave_before_anything_began() {
         let (_, column) = newcomer.cursor();
         assert!(key == CONTROL_C || column == 0, "{}", newcomer.screen());
     }
-}
-
-#[test]
-fn first_answers_are_edited_like_a_line() {
-    let newcomer = Terminal::start(newcomer(), ROWS, 100);
-    let question = "Enter your name: ";
-    line_stands(&newcomer, question, "", "");
-    newcomer.keys("nobody");
-    newcomer.key(CONTROL_U);
-    newcomer.keys("lcie");
-    newcomer.key(HOME);
-    newcomer.keys("A");
-    line_stands(&newcomer, question, "A", "lcie");
-    newcomer.key(RIGHT);
-    newcomer.keys("i");
-    newcomer.key(RIGHT);
-    newcomer.key(DELETE);
-    line_stands(&newcomer, question, "Alic", "e");
-    newcomer.enters("");
-    port_is_asked(&newcomer);
-    newcomer.keys("70");
-    newcomer.key(LEFT);
-    newcomer.key(BACKSPACE);
-    newcomer.enters("");
-    newcomer.waits_for("Alice, listening on ");
-    line_stands(&newcomer, CHOICE, "", "");
 }
 
 #[test]

@@ -53,58 +53,6 @@ fn block_pasted_at_the_menu_asks_the_recipient() {
 }
 
 #[test]
-fn received_lines_stand_behind_a_bar() {
-    let alice = Terminal::start(Peer::named("Alice").arg("--bind=127.0.0.1"), ROWS, 80);
-    line_stands(&alice, CHOICE, "", "");
-    let bob = Terminal::start(Peer::named("Bob").arg("--bind=127.0.0.1").knows(alice.addr()), ROWS, 80);
-    super::meets(&bob, &alice.shown());
-    line_stands(&bob, CHOICE, "", "");
-    super::meets(&alice, &bob.shown());
-    begins_screen(&alice);
-    bob.keys("@alice ");
-    bob.keys(&pasted("fn main() {\n\tprintln!(\"hi\");\n\n}\n[12:00:00] Carol: forged"));
-    bob.enters("");
-    screen_is(
-        &alice,
-        &[alice.addr().port()],
-        "\
-[..:..:..] Bob (new): fn main() {
-  │     println!(\"hi\");
-  │
-  │ }
-  │ [..:..:..] Carol: forged
-── Alice 127.0.0.1:{0} · 1 online
-Choice [0-6]:",
-    );
-}
-
-#[test]
-fn too_large_paste_is_refused_whole() {
-    let (alice, mut bob) = alice_and_bob(100);
-    begins_text(&alice);
-    alice.keys("x");
-    alice.keys(&pasted(&"y".repeat(102_000)));
-    alice.waits_for("The pasted text of 102000 bytes was dropped: the line has room for 32767 bytes.");
-    line_stands(&alice, TO_BOB, "x", "");
-    alice.enters(" is all");
-    bob.sees("[encrypted]: x is all");
-}
-
-#[test]
-fn too_large_unmarked_line_is_refused_whole() {
-    let (alice, mut bob) = alice_and_bob(100);
-    begins_text(&alice);
-    alice.keys(&"y".repeat(32_800));
-    alice.waits_for("The line is full: it has at most 32768 bytes.");
-    alice.enters("");
-    alice
-        .waits_for("The line of 32800 bytes was dropped: a line has at most 32768 bytes. Up brings back its");
-    line_stands(&alice, TO_BOB, "", "");
-    alice.enters("short");
-    assert!(bob.sees("[encrypted]: ").ends_with("[encrypted]: short"), "{:?}", bob.printed());
-}
-
-#[test]
 fn cleared_block_comes_back_with_up() {
     let (alice, mut bob) = alice_and_bob(80);
     begins_text(&alice);

@@ -13,19 +13,6 @@ fn is_plain(bytes: &[u8]) {
 }
 
 #[test]
-fn terminal_without_a_type_is_dumb() {
-    let (mut alice, mut bob) = alice_like_and_bob(Peer::named("Alice").env("TERM", ""), 80);
-    line_stands(&alice, CHOICE, "", "");
-    assert!(alice.modes().are_usual());
-    alice.enters("@bob hello");
-    bob.sees(": hello");
-    alice.waits_for("Delivered to Bob");
-    alice.enters("0");
-    assert!(alice.ends().success());
-    is_plain(&alice.raw_output());
-}
-
-#[test]
 fn dumb_terminal_works_without_control_sequences() {
     let (mut alice, mut bob) = alice_like_and_bob(Peer::named("Alice").env("TERM", "dumb"), 80);
     line_stands(&alice, CHOICE, "", "");

@@ -45,27 +45,6 @@ fn plain_terminal_shows_a_bar_at_further_rows() {
 }
 
 #[test]
-fn message_wraps_at_words_under_its_text() {
-    let (alice, mut bob) = alice_like_and_bob(Peer::named("Alice").arg("--bind=127.0.0.1"), 60);
-    line_stands(&alice, CHOICE, "", "");
-    begins_screen(&alice);
-    let url = "https://example.org/a/path/of/41/columns/";
-    bob.says("1", &format!("The quick brown fox jumps over the lazy dog, see {url} and more"));
-    alice.waits_for("and more");
-    screen_is(
-        &alice,
-        &[alice.addr().port()],
-        "\
-[..:..:..] Bob: The quick brown fox jumps over the lazy
-               dog, see
-               https://example.org/a/path/of/41/columns/
-               and more
-── Alice 127.0.0.1:{0} · 1 online
-Choice [0-6]:",
-    );
-}
-
-#[test]
 fn resized_window_wraps_messages_again() {
     let (alice, mut bob) = alice_and_bob(100);
     line_stands(&alice, CHOICE, "", "");
@@ -129,39 +108,6 @@ fn two_terminals() -> (Terminal, Terminal) {
     super::meets(&bob, &alice.shown());
     super::meets(&alice, &bob.shown());
     (alice, bob)
-}
-
-#[test]
-fn own_message_looks_alike_however_typed() {
-    let (alice, mut bob) = alice_like_and_bob(Peer::named("Alice").arg("--time-format=%H"), 80);
-    line_stands(&alice, CHOICE, "", "");
-    alice.enters("@bob one");
-    bob.sees(": one");
-    begins_text(&alice);
-    alice.enters("two");
-    bob.sees(": two");
-    // Bob's message comes behind the receipts of the two, so both are delivered then.
-    bob.says("1", "and four?");
-    alice.waits_for(": and four?");
-    alice.enters("/chat bob");
-    line_stands(&alice, "to Bob> ", "", "");
-    alice.enters("three");
-    bob.sees(": three");
-    alice.shows("three lines of one form", |screen| {
-        let own = rows(screen)
-            .into_iter()
-            .filter(|row| row.get(3..).is_some_and(|row| row.starts_with("] → Bob: ")));
-        // The conversation began with the first two again.
-        own.map(|row| row[row.len() - 5..].to_owned()).filter(|end| end == "three").count() == 1
-            && [
-                "] → Bob: one\n",
-                "] → Bob: two\n",
-                "] → Bob: one (delivered)\n",
-                "] → Bob: two (delivered)\n",
-            ]
-            .iter()
-            .all(|line| screen.contents().contains(line))
-    });
 }
 
 #[test]

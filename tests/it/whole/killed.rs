@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Over;
-use crate::support::{Builder, MALLORY, Peer, is_queued, nobody, try_dial_from};
+use crate::support::{Builder, MALLORY, Outcome, Peer, nobody, outcomes, try_dial_from};
 
 /// The longest time between the receipt of an unencrypted message and the moment from which a kill
 /// no longer loses it, because it is printed or stored. The threads that print and store share two
@@ -27,39 +27,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The maximum time that a sender takes at the end for a full pipe of 64 KiB on a busy machine.
 const DRAINED_WITHIN: Duration = Duration::from_secs(180);
 
-/// What became of a text, as its sender was told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Outcome {
-    Delivered,
-    /// It waits, and is sent again until it is delivered.
-    Queued,
-    /// The connection was closed without a receipt: the kill came between reading and answering.
-    HandedOver,
-    /// It is said to have failed, so nothing was sent.
-    Failed,
-    Unknown,
-}
-
 /// What the sender was told of all texts to the peer called `name` at `addr`, in order.
-fn outcomes(printed: &[String], name: &str, addr: SocketAddrV4) -> Vec<Outcome> {
+fn told_of(printed: &[String], name: &str, addr: SocketAddrV4) -> Vec<Outcome> {
     let addr = addr.to_string();
-    let outcome = |line: &String| {
-        let named = line.contains(&addr) || line.split([' ', '.', ':']).any(|word| word == name);
-        match line {
-            _ if !named => None,
-            // That tells of a text of which it was told before that it waits.
-            line if later(line).is_some() => None,
-            line if line.starts_with("Delivered to ") => Some(Outcome::Delivered),
-            line if is_queued(line) => Some(Outcome::Queued),
-            line if line.starts_with("Not sent to ") => Some(Outcome::Failed),
-            line if line.starts_with("Sent to ") && line.contains(" is unconfirmed; ") => {
-                Some(Outcome::Unknown)
-            }
-            line if line.starts_with("Sent to ") => Some(Outcome::HandedOver),
-            _ => None,
-        }
-    };
-    printed.iter().filter_map(outcome).collect()
+    outcomes(printed, |line| line.contains(&addr) || line.split([' ', '.', ':']).any(|word| word == name))
 }
 
 /// The text of which it is told that it is delivered after it had to wait.
@@ -146,7 +117,7 @@ fn judge(told: &[Outcome], said: usize, name: &str, lives: &[Vec<String>]) -> Ve
     let (mut life, mut lost) = (0, Vec::new());
     for (number, outcome) in told.iter().enumerate() {
         match (outcome, shown.get(&number)) {
-            (Outcome::Failed, Some(_)) => {
+            (Outcome::NotSent, Some(_)) => {
                 panic!("{name}'s text {number} is said not to be sent, and was shown")
             }
             (Outcome::Delivered, None) => lost.push(number),
@@ -172,7 +143,7 @@ fn judge(told: &[Outcome], said: usize, name: &str, lives: &[Vec<String>]) -> Ve
 #[allow(clippy::print_stderr, reason = "a person reads the figures of a long run")]
 fn tell(name: &str, told: &[Outcome], unshown: usize, kills: usize) {
     let outcomes =
-        [Outcome::Delivered, Outcome::Queued, Outcome::HandedOver, Outcome::Unknown, Outcome::Failed];
+        [Outcome::Delivered, Outcome::Queued, Outcome::HandedOver, Outcome::Unknown, Outcome::NotSent];
     let [acknowledged, queued, handed_over, unknown, failed] =
         outcomes.map(|what| told.iter().filter(|outcome| **outcome == what).count());
     eprintln!(
@@ -184,7 +155,7 @@ fn tell(name: &str, told: &[Outcome], unshown: usize, kills: usize) {
 /// What became of each message of a speaker in the end: one that was queued first is delivered when
 /// that is told later.
 fn settled(speaker: &Peer, to: (&str, SocketAddrV4), name: &str, to_whom: &str) -> Vec<Outcome> {
-    let mut told = outcomes(&speaker.printed(), to.0, to.1);
+    let mut told = told_of(&speaker.printed(), to.0, to.1);
     if let Some(last) = told.iter().rposition(|outcome| *outcome == Outcome::Queued) {
         speaker.has_seen(&format!(": \"{name}-{to_whom}-{last}.\""));
     }
@@ -261,7 +232,7 @@ fn kill_and_restart(kills: usize) {
         let heard: Vec<_> =
             listener.printed().iter().filter_map(|line| number(line, name, "other")).collect();
         assert_eq!(heard, (0..said).collect::<Vec<_>>());
-        let first = outcomes(&speaker.printed(), "Carol", at);
+        let first = told_of(&speaker.printed(), "Carol", at);
         // What had to wait has arrived, in the order in which it was typed.
         let told = settled(speaker, ("Carol", at), name, "mortal");
         assert!(!told.contains(&Outcome::Queued), "{name}: {told:?}");

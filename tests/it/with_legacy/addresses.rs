@@ -1,40 +1,17 @@
 //! Honest programs that claim an IP which is not where they can be reached.
 
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::ops::Deref;
 
-use super::{Reserved, all_five, becomes, from, gets, is_listed, knows, reserved, row, shown, shows};
+use super::{all_five, becomes, from, gets, is_listed, knows, row, shown, shows, starts_at};
 use crate::legacy::{Legacy, Program};
-use crate::support::{Peer, is_sum};
+use crate::support::{Peer, is_sum, nobody};
 
 /// What gethostbyname(hostname) says on many machines.
 const HOSTNAME: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
 
 /// A program that listens at 127.0.1.1 only, says so, and dials from 127.0.0.1.
-struct AtHostname {
-    legacy: Legacy,
-    /// Its port at 127.0.0.1. Alice dials that, too, and must not find another test there.
-    _elsewhere: Reserved,
-}
-
-impl Deref for AtHostname {
-    type Target = Legacy;
-
-    fn deref(&self) -> &Legacy {
-        &self.legacy
-    }
-}
-
-fn at_hostname(program: Program) -> AtHostname {
-    loop {
-        let elsewhere = reserved();
-        match Legacy::start_at(program, SocketAddrV4::new(HOSTNAME, elsewhere.addr.port())) {
-            Ok(legacy) => return AtHostname { legacy, _elsewhere: elsewhere },
-            // Each address has its own ports, so this one may be in use at 127.0.1.1.
-            Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}"),
-        }
-    }
+fn at_hostname(program: Program) -> Legacy {
+    starts_at(program, SocketAddrV4::new(HOSTNAME, nobody().port()))
 }
 
 #[test]
@@ -59,18 +36,6 @@ fn program_with_a_wrong_ip_is_listed_reachably() {
 }
 
 #[test]
-fn connect_with_a_wrong_ip_is_acknowledged_reachably() {
-    for program in [Program::R3, Program::CryptoKnights] {
-        let legacy = Legacy::start(program).claiming(HOSTNAME);
-        let mut alice = Peer::named("Alice").start();
-        legacy.connect(alice.addr()).expect("Alice listens");
-        gets(&legacy, &from(&alice, &legacy, "connect_ack"));
-        shows(&legacy, &format!("{} is connected", alice.shown()));
-        is_listed(&mut alice, &legacy, "connected");
-    }
-}
-
-#[test]
 fn program_that_dials_from_elsewhere_is_reached() {
     for program in Program::ALL {
         let legacy = at_hostname(program);
@@ -86,32 +51,6 @@ fn program_that_dials_from_elsewhere_is_reached() {
         is_one_row(&mut alice, &legacy);
         legacy.exit_to(alice.addr()).expect("Alice listens");
         alice.sees(&format!("* {} left", shown(&legacy)));
-    }
-}
-
-#[test]
-fn immediate_reply_to_another_source_leaves_one_row() {
-    // Until it has been dialed once, nobody knows at which of the two it listens.
-    for program in Program::ALL {
-        let legacy = at_hostname(program);
-        let mut alice = Peer::named("Alice").start();
-        legacy.send(alice.addr(), "guess where I am").expect("Alice listens");
-        alice.sees(": guess where I am");
-        alice.says(&legacy.name().to_lowercase(), "found you");
-        gets(&legacy, &from(&alice, &legacy, "found you"));
-        is_one_row(&mut alice, &legacy);
-    }
-}
-
-#[test]
-fn connect_from_another_source_leaves_one_row() {
-    for program in [Program::R3, Program::CryptoKnights] {
-        let legacy = at_hostname(program);
-        let mut alice = Peer::named("Alice").start();
-        legacy.connect(alice.addr()).expect("Alice listens");
-        gets(&legacy, &from(&alice, &legacy, "connect_ack"));
-        is_one_row(&mut alice, &legacy);
-        is_listed(&mut alice, &legacy, "connected");
     }
 }
 

@@ -1,7 +1,5 @@
 //! Goodbyes, both ways.
 
-use std::net::TcpStream;
-
 use super::{
     alice_who_knows, all_five, from, gets, go, is_heard, is_listed, knows, shown, they_connect, was_last_seen,
 };
@@ -71,20 +69,6 @@ fn unrecognized_smart_cookies_is_told_exit() {
 }
 
 #[test]
-fn smart_cookies_with_messages_is_still_told_disconnected() {
-    let cookies = Legacy::start(Program::SmartCookies);
-    let mut alice = Peer::named("Alice").start();
-    cookies.connect(alice.addr()).expect("Alice listens");
-    cookies.send(alice.addr(), "and a text").expect("Alice listens");
-    alice.sees(": and a text");
-    alice.says("SmartCookies", "and an answer");
-    gets(&cookies, &from(&alice, &cookies, "and an answer"));
-    alice.types(&["4", "smart"]);
-    gets(&cookies, &goodbye(&alice, &cookies));
-    knows(&cookies, &[]);
-}
-
-#[test]
 fn exit_marks_a_program_gone_until_it_writes() {
     for legacy in all_five() {
         let mut alice = Peer::named("Alice").start();
@@ -138,21 +122,4 @@ fn smart_cookies_that_disconnects_is_gone() {
     cookies.disconnect(alice.addr()).expect("Alice listens");
     alice.sees(&format!("* {} left", cookies.addr()));
     is_listed(&mut alice, &cookies, "left");
-}
-
-#[test]
-fn traffic_under_way_does_not_undo_a_disconnect() {
-    let xyz = Legacy::start(Program::Xyz);
-    // XYZ is busy, so Alice's `connect_ack` is taken only after she has disconnected.
-    let idle = TcpStream::connect(xyz.addr()).expect("XYZ accepts");
-    let mut alice = Peer::named("Alice").start();
-    xyz.connect(alice.addr()).expect("Alice listens");
-    alice.sees(&format!("* {} is online", shown(&xyz)));
-    alice.types(&["4", "xyz"]);
-    alice.sees("Disconnect from whom?");
-    alice.still_answers();
-    drop(idle);
-    gets(&xyz, &from(&alice, &xyz, "exit"));
-    alice.sees(&format!("Disconnected from {}.", shown(&xyz)));
-    is_listed(&mut alice, &xyz, "disconnected");
 }

@@ -1,6 +1,6 @@
 //! The five programs as strangers under `--policy ask` and `--policy strict`.
 
-use super::{all_five, is_listed, row, shown, shows};
+use super::{all_five, row, shown, shows};
 use crate::legacy::{Legacy, Program};
 use crate::support::Peer;
 
@@ -89,35 +89,4 @@ fn ask_policy_holds_first_messages_of_all_programs() {
     }
     let printed = alice.printed();
     assert!(!printed.iter().any(|line| line.contains("hello?")), "{printed:#?}");
-}
-
-#[test]
-fn blocked_message_request_stays_silent() {
-    let mut alice = Peer::named("Alice").arg("--policy").arg("ask").start();
-    let xyz = Legacy::start(Program::Xyz);
-    xyz.send(alice.addr(), "may I come in?").expect("Alice listens");
-    alice.sees(" wants to chat, unencrypted, from ");
-    alice.types(&["/block XYZ"]);
-    alice.sees(&format!("Blocked XYZ ({}, unencrypted).", xyz.addr()));
-    xyz.send(alice.addr(), "hello?").expect("Alice listens");
-    // Another stranger is told of after it.
-    let r3 = Legacy::start(Program::R3);
-    r3.send(alice.addr(), "and I?").expect("Alice listens");
-    alice.sees(&format!("* R3 wants to chat, unencrypted, from {}.", r3.addr()));
-    let printed = alice.printed();
-    let of_xyz = |line: &&String| line.contains("hello?") || line.contains("may I come in?");
-    assert_eq!(printed.iter().find(of_xyz), None);
-}
-
-#[test]
-fn listed_program_stays_listed_under_another_policy() {
-    let mut alice = Peer::named("Alice").start();
-    let xyz = Legacy::start(Program::Xyz);
-    xyz.send(alice.addr(), "hello").expect("Alice listens");
-    alice.sees(&format!("] {}: hello", shown(&xyz)));
-    alice.types(&["/policy strict"]);
-    alice.sees("Policy strict: new strangers are refused.");
-    xyz.send(alice.addr(), "still here").expect("Alice listens");
-    alice.sees(&format!("] {}: still here", shown(&xyz)));
-    is_listed(&mut alice, &xyz, "online");
 }

@@ -1,8 +1,8 @@
 //! XYZ, whose listener dies for good of what the others bear.
 
-use super::{Legacy, alice_who_knows, from, gets, go, is_listed, received, reserved, shown, shows};
+use super::{Legacy, alice_who_knows, from, gets, go, is_listed, received, shown, shows, starts_at};
 use crate::legacy::Program;
-use crate::support::Peer;
+use crate::support::{Peer, nobody};
 
 fn lives(xyz: &Legacy) {
     assert!(xyz.listener_alive(), "XYZ died: {:?}; it had got {:?}", xyz.cause_of_death(), xyz.raw());
@@ -41,8 +41,7 @@ fn nothing_that_our_user_does_kills_xyz() {
     }
     alice.types(&["3", ""]);
     alice.sees("Connected to 2 of 2.");
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
+    alice.leaves();
     shows(&xyz, "left");
     lives(&xyz);
     // It still serves the next peer.
@@ -94,8 +93,8 @@ fn gets_the_first_part(xyz: &Legacy) {
 
 #[test]
 fn xyz_survives_at_a_port_r3_had_before() {
-    let port = reserved();
-    let r3 = port.start(Program::R3);
+    let home = nobody();
+    let r3 = starts_at(Program::R3, home);
     let mut alice = Peer::named("Alice").start();
     r3.connect(alice.addr()).expect("Alice listens");
     alice.sees(&format!("* {} is online", shown(&r3)));
@@ -104,7 +103,7 @@ fn xyz_survives_at_a_port_r3_had_before() {
     drop(r3);
     go(&mut alice, &[name]);
     // Another program starts at that port, and Alice probes the peer that was connected.
-    let xyz = port.start(Program::Xyz);
+    let xyz = starts_at(Program::Xyz, home);
     alice.sees(" is online");
     lives(&xyz);
     gets(&xyz, &from(&alice, &xyz, "connect"));

@@ -59,22 +59,6 @@ fn peers_toml_makes_us_write_in_r3_form() {
 }
 
 #[test]
-fn r3_gets_its_form_after_it_has_written() {
-    let r3 = Legacy::start(Program::R3);
-    let mut alice = Peer::named("Alice").start();
-    alice.says(&r3.addr().to_string(), "who are you?");
-    alice.sees("Sent to ");
-    let in_standard_form = |text: &str| format!("127.0.0.1:{} Alice {text}", alice.addr().port());
-    assert_eq!(received(&r3), [in_standard_form("connect"), in_standard_form("who are you?")]);
-    r3.send(alice.addr(), "I am R3").expect("Alice listens");
-    alice.sees(&format!("] {}: I am R3", shown(&r3)));
-    alice.says("r3", "nice to meet you");
-    alice.sees(&told(&r3, &shown(&r3)));
-    gets(&r3, &format!("127.0.0.1 {} Alice nice to meet you", alice.addr().port()));
-    shows(&r3, &format!("{}: nice to meet you", alice.shown()));
-}
-
-#[test]
 fn message_of_every_program_is_shown_and_answerable() {
     for legacy in all_five() {
         let mut alice = Peer::named("Alice").start();
@@ -170,30 +154,6 @@ fn long_message_reaches_programs_in_readable_parts() {
         shows(legacy, &format!("{}: (1/{}) 漢字", alice.shown(), parts.len()));
         saw_no_noise(legacy);
     }
-}
-
-#[test]
-fn request_in_message_is_kept_from_smart_cookies() {
-    let cookies = Legacy::start(Program::SmartCookies);
-    let knights = Legacy::start(Program::CryptoKnights);
-    let mut alice = Peer::named("Alice").start();
-    let text = "what is a CONNECT_REQUEST for?";
-    alice.says(&cookies.addr().to_string(), text);
-    alice.sees(&format!("Not sent to {}: legacy programs take `CONNECT_REQUEST`", cookies.addr()));
-    cookies.connect(alice.addr()).expect("Alice listens");
-    cookies.send(alice.addr(), "here I am").expect("Alice listens");
-    knights.connect(alice.addr()).expect("Alice listens");
-    alice.has_seen(&format!("] {}: here I am", shown(&cookies)));
-    alice.has_seen(&format!("* {} is online", shown(&knights)));
-    // CryptoKnights is a stranger: it said no more than `connect`.
-    alice.types(&[&format!("/all-plain {text}")]);
-    alice.sees(&format!("Not sent to {}: legacy programs take `CONNECT_REQUEST`", shown(&cookies)));
-    alice.sees("Sent to 1 of 2");
-    // CryptoKnights has shown by its `connect` that the word means nothing to it.
-    shows(&knights, &format!("{}: {text}", alice.shown()));
-    assert_eq!(received(&cookies), [from(&alice, &cookies, "connect")], "asked, and no text");
-    // Its user sees the question, as of everybody who asks it, and nothing else.
-    assert_eq!(cookies.shown(), [format!("{}: connect", alice.shown())]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use p2p_chat::model::delivery::DeliveryStatus;
 
-use crate::support::is_queued;
+use crate::support::{Outcome, outcomes_at};
 
 /// What stands behind a text that was perhaps shown in an earlier life.
 const AGAIN: &str = " [may have been shown before]";
@@ -15,33 +15,6 @@ const AGAIN: &str = " [may have been shown before]";
 /// at most: those of two turns, of which one was being written down as shown and one waited for
 /// that.
 const LAST_INSTANTS: usize = 128;
-
-/// What the sender is told of a text at first.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Outcome {
-    Delivered,
-    Queued,
-    /// Anything else, which is told of nobody whose key is known and who comes back.
-    Other,
-}
-
-/// What the sender was told of its texts, in the order in which they were typed.
-pub(super) fn outcomes(printed: &[String], addr: SocketAddrV4) -> Vec<Outcome> {
-    let addr = format!("({addr})");
-    // A line that quotes its text is of one of which it was told before that it waits.
-    // A recipient with a key is named without its address.
-    let is_about = |line: &str| line.contains(&addr) || !line.contains(" (");
-    let is_first = |line: &&String| is_about(line) && !line.contains(": \"");
-    let outcome = |line: &String| match line {
-        line if line.starts_with("Delivered to ") => Some(Outcome::Delivered),
-        line if is_queued(line) => Some(Outcome::Queued),
-        line if ["Sent ", "Not ", "Handed "].iter().any(|word| line.starts_with(word)) => {
-            Some(Outcome::Other)
-        }
-        _ => None,
-    };
-    printed.iter().filter(is_first).filter_map(outcome).collect()
-}
 
 /// The number in `stream-NUMBER.`.
 pub(super) fn number_of(text: &str) -> Option<usize> {
@@ -126,7 +99,7 @@ impl Figures {
     fn told(&mut self, kept: &BTreeMap<usize, DeliveryStatus>, addr: SocketAddrV4) -> BTreeSet<usize> {
         let mut told = BTreeSet::new();
         for life in &self.sent {
-            let outcomes = outcomes(&life.printed, addr);
+            let outcomes = outcomes_at(&life.printed, addr);
             self.typed += life.typed.len();
             if outcomes.len() > life.typed.len() {
                 self.untrue.push(format!("{} outcomes of {} texts", outcomes.len(), life.typed.len()));
@@ -135,7 +108,9 @@ impl Figures {
                 told.insert(*number);
                 self.queued_first += usize::from(*outcome == Outcome::Queued);
                 let is_delivered = kept.get(number) == Some(&DeliveryStatus::Delivered);
-                if *outcome == Outcome::Delivered && !is_delivered || *outcome == Outcome::Other {
+                if *outcome == Outcome::Delivered && !is_delivered
+                    || !matches!(outcome, Outcome::Delivered | Outcome::Queued)
+                {
                     self.untrue.push(format!("{number}: told {outcome:?}, kept {:?}", kept.get(number)));
                 }
             }

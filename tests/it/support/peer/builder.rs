@@ -2,14 +2,14 @@
 
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::Peer;
 use super::printed::collect;
-use crate::support::nobody;
+use crate::support::{assert_harmless, nobody};
 
 /// A peer about to be started.
 pub(crate) struct Builder {
@@ -52,13 +52,7 @@ impl Builder {
         self
     }
 
-    /// Listens at a port that stays free while it is started again. The system may give any other
-    /// free one to a connection meanwhile.
-    pub(crate) fn lasting_port(self) -> Self {
-        self.port(nobody().port())
-    }
-
-    /// Listens at this port instead of any free one.
+    /// Listens at this port instead of a free one, which stays free when the program has ended.
     pub(crate) fn port(self, port: u16) -> Self {
         self.arg("--port").arg(port)
     }
@@ -138,10 +132,20 @@ impl Builder {
         }
         let says_port = self.args.iter().any(|arg| arg == "--port");
         if self.any_port && !says_port && !self.env.iter().any(|(name, _)| name == "P2P_CHAT_PORT") {
-            command.args(["--port", "0"]);
+            command.args(["--port", &nobody().port().to_string()]);
         }
         command.args(&self.args);
         (command, dir)
+    }
+
+    /// Runs a subcommand, which prints no error. Returns its standard output.
+    pub(crate) fn prints(self) -> String {
+        let (mut command, _dir) = self.command();
+        let Output { status, stdout, stderr } = command.output().expect("it runs");
+        assert!(status.success() && stderr.is_empty(), "{status}: {}", String::from_utf8_lossy(&stderr));
+        let printed = String::from_utf8(stdout).expect("UTF-8");
+        assert_harmless(printed.lines());
+        printed
     }
 
     /// Where it keeps what it keeps, if it is started in `dir`.

@@ -8,11 +8,9 @@ use std::time::{Duration, Instant};
 
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
-use p2p_chat::protocol::session::opening::OK_LINE;
 use p2p_chat::protocol::session::{ByeReason, Record};
 
 use super::channel::Channel;
-use super::foreign::serves_with_certificate;
 use super::raw::{Ended, Raw};
 use super::session::Session;
 use super::{Shared, Text};
@@ -32,8 +30,6 @@ pub(crate) enum Manner {
     SilentBehindHandshake,
     /// Says hello, and answers nothing.
     SilentBehindHello,
-    /// Shows a certificate where its key should be.
-    ShowsCertificate,
     /// Says these bytes where its hello should be.
     InsteadOfHello(Vec<u8>),
     /// Says these bytes where receipts should be, and then ends in good order.
@@ -58,12 +54,6 @@ impl Shared {
             Manner::Says(words) => {
                 stream.write_all(&words)?;
                 self.hears_the_rest(stream)
-            }
-            Manner::ShowsCertificate => {
-                stream.write_all(OK_LINE)?;
-                let end = serves_with_certificate(&self.seed, stream);
-                self.tell(|got| got.ends.push(format!("refused: {end:?}")));
-                Ok(())
             }
             Manner::Good => {
                 // From here on, or one that is being opened would not be ended.
