@@ -158,6 +158,15 @@ impl World {
         }
     }
 
+    /// Applies all writes and tells the core, without any time passing.
+    pub(super) fn disk_catches_up(&mut self, pid: Pid) {
+        self.tells_applied(pid);
+        while !self.disk(pid).queue.is_empty() {
+            self.applies_now(pid);
+            self.tells_applied(pid);
+        }
+    }
+
     /// Tells the core what was applied.
     pub(super) fn applied(&mut self, pid: Pid) {
         if !self.processes[pid].alive {

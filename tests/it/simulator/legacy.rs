@@ -4,6 +4,10 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::Capability;
+use p2p_chat::protocol::plain;
+
 use super::random::Random;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +19,8 @@ pub(super) enum Kind {
     CryptoKnights,
     /// Claims addresses that are not its own.
     Liar,
+    /// Has the key of another in its receipts.
+    Spoofer,
 }
 
 pub(super) const KINDS: [Kind; 6] =
@@ -30,6 +36,8 @@ pub(super) struct Legacy {
     pub(super) claim: SocketAddrV4,
     pub(super) listed: BTreeSet<SocketAddrV4>,
     pub(super) said: usize,
+    /// The key that its receipts promise.
+    pub(super) promises: Option<PublicKey>,
 }
 
 /// Its reaction to a message.
@@ -45,7 +53,7 @@ pub(super) struct Reaction {
 
 impl Legacy {
     pub(super) fn new(kind: Kind, claim: SocketAddrV4) -> Self {
-        Self { kind, claim, listed: BTreeSet::new(), said: 0 }
+        Self { kind, claim, listed: BTreeSet::new(), said: 0, promises: None }
     }
 
     pub(super) fn line(&self, text: &str) -> String {
@@ -91,6 +99,9 @@ impl Legacy {
         };
         if self.kind == Kind::SmartCookies {
             reaction.answer = format!("[ACK] Message received from {own_port}");
+        }
+        if self.kind == Kind::Spoofer {
+            reaction.answer = plain::receipt(own_port, self.promises.map(Capability::Key));
         }
         match (self.kind, text.to_ascii_lowercase().as_str()) {
             (Kind::Hashpa, _) if text == "PING" => {}
@@ -138,6 +149,7 @@ impl Legacy {
                 2 => self.line("DISCONNECTED"),
                 _ => self.line(&text),
             },
+            Kind::Spoofer => self.line("connect"),
             Kind::Liar => {
                 let claim = match random.below(4) {
                     0 => to,

@@ -12,10 +12,15 @@
 //! and then, and is found by the next run as the last one left it. `stored` checks that, with what
 //! `ledger` knows to be on it.
 //!
+//! In `takeover` one program leaves and another starts at its address while a message is on its
+//! way, typed at the real prompt (`prompt`). `situations` has two people in one situation of the
+//! network.
+//!
 //! `P2P_CHAT_SEED=7 cargo test --test it simulator::networks` replays one seed, and
 //! `P2P_CHAT_SEEDS=1000 cargo test --release --test it simulator::networks` runs so many.
 //! `P2P_CHAT_TRACE=1` prints all that happens.
 
+mod bounds;
 mod checks;
 mod churn;
 mod converged;
@@ -30,11 +35,14 @@ mod ours;
 mod outbox;
 mod peer;
 mod plan;
+mod prompt;
 mod random;
 mod restart;
 mod script;
 mod sessions;
+mod situations;
 mod stored;
+mod takeover;
 mod told;
 mod truth;
 mod twin;
@@ -143,6 +151,10 @@ fn seeds(usual: u64) -> Range<u64> {
     }
 }
 
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
 fn add(sum: &mut Counts, counts: Counts) {
     for (what, count) in counts {
         *sum.entry(what).or_insert(0) += count;
@@ -243,7 +255,7 @@ const RARE: [&str; 8] = [
 
 #[test]
 fn the_same_seed_does_the_same_again() {
-    let [one, again, other] = [3, 3, 4].map(|seed| live_with(seed, Plan::of_two));
+    let [one, again, other] = [3, 3, 4].map(|seed| live_with(seed, Plan::with_namesakes));
     assert_eq!(one, again);
     assert_ne!(one.0, other.0);
 }

@@ -94,6 +94,7 @@ impl World {
                 Call::Tell(event) => {
                     self.check_told(pid, &event);
                     self.check_told_keyed(pid, &event);
+                    self.prompt_hears(pid, &event);
                     done.told.push(event);
                 }
                 Call::Queued(write) => {
@@ -110,6 +111,10 @@ impl World {
                         self.sessions_mut(pid).asked.insert(request.job, asked);
                     }
                     self.sessions_mut(pid).orders.push_back(command);
+                }
+                Call::Resolve(host) => {
+                    let after = self.random.ms(1, 50);
+                    self.later(after, Event::Resolved(pid, host));
                 }
                 Call::Plain(request) => {
                     self.check_transmit(pid, &request, cause);

@@ -67,6 +67,8 @@ pub(super) struct Ours {
     pub(super) twin: Twin,
     pub(super) keyed: Keyed,
     pub(super) name: Name,
+    /// The port that its hello claims, if that is not its own.
+    pub(super) claims: Option<u16>,
     /// When its clock was at zero.
     pub(super) born: Duration,
     pub(super) dialer: Dialer,

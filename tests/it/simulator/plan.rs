@@ -125,6 +125,36 @@ impl Plan {
         Self { disk, disk_full: self.full / 3, forgetful: 200, hasty: 150, ..self }
     }
 
+    /// A world in which nothing goes wrong and no user acts.
+    pub(super) fn still() -> Self {
+        Self {
+            programs: 0,
+            hosts: 1,
+            legacy: 0,
+            misled: 0,
+            namesakes: 0,
+            statics: 0,
+            bound: 0,
+            latency: (0, 5),
+            slow: 0,
+            lost: 0,
+            broken: 0,
+            far: 0,
+            bytes_per_second: 0,
+            shut: 0,
+            full: 0,
+            disk: 0,
+            disk_full: 0,
+            forgetful: 0,
+            hasty: 0,
+            actions: 0,
+            churn: 0,
+            wild: Duration::ZERO,
+            calm: Duration::ZERO,
+            dialers: usize::MAX,
+        }
+    }
+
     /// Nothing goes wrong any more.
     pub(super) fn heal(&mut self) {
         (self.slow, self.lost, self.broken, self.full, self.disk_full) = (0, 0, 0, 0, 0);

@@ -4,20 +4,26 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::support::Rng;
-
-/// The numbers of one seed.
+/// SplitMix64 (Steele, Lea, Flood 2014). Every seed is a good one.
 #[derive(Clone, Debug)]
-pub(super) struct Random(Rng);
+pub(super) struct Random(u64);
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        Self(Rng::new(seed))
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
     }
 
     /// Returns a number below `end`, which is not zero.
     pub(super) fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.0.below(u64::try_from(end).expect("64 bits"))).expect("below `end`")
+        usize::try_from(self.next() % u64::try_from(end).expect("64 bits")).expect("below `end`")
     }
 
     /// Returns a number from `low` to `high`, both included.
@@ -34,7 +40,7 @@ impl Random {
     /// happen at once.
     pub(super) fn ms(&mut self, low: usize, high: usize) -> Duration {
         let ms = u64::try_from(self.within(low, high)).expect("64 bits");
-        Duration::from_millis(ms) + Duration::from_nanos(self.0.below(1_000_000))
+        Duration::from_millis(ms) + Duration::from_nanos(self.next() % 1_000_000)
     }
 
     /// Returns one of these, if there is any.

@@ -139,6 +139,7 @@ impl World {
             twin,
             keyed,
             name,
+            claims: None,
             born: self.now,
             dialer: Dialer::new(self.plan.dialers),
             statics,

@@ -240,7 +240,12 @@ struct ToMachine<'a> {
 
 impl SessionHandler for ToMachine<'_> {
     fn hello(&mut self, to: IpAddr) -> Hello {
-        self.world.ours(self.pid).machine.hello(to)
+        let ours = self.world.ours(self.pid);
+        let hello = ours.machine.hello(to);
+        match ours.claims {
+            Some(port) => Hello { port, addresses: Vec::new(), ..hello },
+            None => hello,
+        }
     }
 
     fn is_own(&mut self, addr: PeerAddr) -> bool {

@@ -476,6 +476,26 @@ impl World {
         self.wires_of(pid).into_iter().for_each(|at| self.closes(at));
     }
 
+    /// The connections of a process break, and both sides learn it at once.
+    pub(super) fn connections_break(&mut self, pid: Pid) {
+        for at in self.wires_of(pid) {
+            for at in [at, at.other()] {
+                let end = self.end_mut(at).map_or(RequestEnd::Broken, |end| match end.step {
+                    Step::Syn => RequestEnd::Unreachable(SendError::NoRoute),
+                    _ => RequestEnd::Broken,
+                });
+                self.later(Duration::from_millis(1), Event::WireFails(at, end));
+            }
+        }
+    }
+
+    /// The connections of a process break, and neither side learns it before it sends something.
+    pub(super) fn connections_break_unnoticed(&mut self, pid: Pid) {
+        for at in self.wires_of(pid) {
+            self.wires.get_mut(&at.0).expect("it was there").cut = Some(Cut::Reset);
+        }
+    }
+
     /// Returns the number of connections to the process of this key that have proven both keys and
     /// are not ending.
     pub(super) fn wires_between(&self, pid: Pid, key: PublicKey) -> usize {

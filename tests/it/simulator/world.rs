@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use p2p_chat::core::JobId;
 use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::host::{HostAddr, LookupError};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{Capability, MessageId, SendResult};
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::RequestEnd;
 
 use super::keyed::Typed;
+use super::ours::Cause;
 use super::peer::{Pid, Process, Program};
 use super::plan::Plan;
+use super::prompt::Prompt;
 use super::random::{Random, Trace};
 use super::wires::{Wire, WireEnd};
 
@@ -65,6 +68,8 @@ pub(super) enum Event {
     Applies(Pid),
     Applied(Pid),
     NotesShown(Pid),
+    /// A peer of ours learns what a host name resolves to.
+    Resolved(Pid, HostAddr),
 }
 
 /// A dialed connection.
@@ -95,6 +100,8 @@ pub(super) struct World {
     pub(super) trace: Trace,
     /// The IP of each machine, and the side of the partition that it is on.
     pub(super) hosts: Vec<(Ipv4Addr, usize)>,
+    /// The addresses of each host name.
+    pub(super) names: BTreeMap<HostAddr, Vec<PeerAddr>>,
     /// Machines that can only be dialed from themselves.
     pub(super) shut: BTreeSet<usize>,
     pub(super) processes: Vec<Process>,
@@ -109,6 +116,8 @@ pub(super) struct World {
     pub(super) last: u64,
     /// Connections between pools.
     pub(super) wires: BTreeMap<u64, Wire>,
+    /// Bytes that pools have sent.
+    pub(super) bytes_sent: usize,
     /// When the last program with a key ended.
     pub(super) died: BTreeMap<PublicKey, Duration>,
     /// All messages, and the last of each sender that each process has shown, by recipient.
@@ -123,6 +132,8 @@ pub(super) struct World {
     pub(super) counts: BTreeMap<String, usize>,
     /// Where each key has ever listened.
     pub(super) listened: BTreeSet<(Ipv4Addr, u16, PublicKey)>,
+    /// The prompt of the user who types, if there is one.
+    pub(super) prompt: Option<Prompt>,
 }
 
 impl World {
@@ -137,6 +148,7 @@ impl World {
             plan,
             trace: Trace::new(),
             hosts: Vec::new(),
+            names: BTreeMap::new(),
             shut: BTreeSet::new(),
             processes: Vec::new(),
             listening: BTreeMap::new(),
@@ -146,6 +158,7 @@ impl World {
             exchanges: BTreeMap::new(),
             last: 0,
             wires: BTreeMap::new(),
+            bytes_sent: 0,
             died: BTreeMap::new(),
             typed: BTreeMap::new(),
             last_shown: BTreeMap::new(),
@@ -154,6 +167,7 @@ impl World {
             texts: 0,
             counts: BTreeMap::new(),
             listened: BTreeSet::new(),
+            prompt: None,
         }
     }
 
@@ -190,6 +204,11 @@ impl World {
     pub(super) fn rests(&mut self, time: Duration) {
         let end = self.now + time;
         self.run_until(end);
+    }
+
+    /// Returns an address on a machine.
+    pub(super) fn addr(&self, host: usize, port: u16) -> PeerAddr {
+        PeerAddr::new(self.hosts[host].0, port).expect("unicast")
     }
 
     /// Whether a peer of ours runs and is not leaving.
@@ -229,13 +248,27 @@ impl World {
             Event::Applies(pid) => self.applies(pid),
             Event::Applied(pid) => self.applied(pid),
             Event::NotesShown(pid) => self.notes_shown(pid),
+            Event::Resolved(pid, host) => self.resolved(pid, host),
         }
+    }
+
+    /// The system has resolved a host name.
+    fn resolved(&mut self, pid: Pid, host: HostAddr) {
+        if !self.processes[pid].alive {
+            return;
+        }
+        let found = self.names.get(&host).cloned().ok_or(LookupError::NotFound);
+        self.ours_mut(pid).may_dial.extend(found.iter().flatten());
+        self.step(pid, Cause::Met, |step| step.resolved(host, found));
+        self.turn_over(pid);
     }
 
     /// Returns the process whose own thread an event needs; it waits while that is stopped.
     fn sleeper(&self, event: &Event) -> Option<Pid> {
         match event {
-            Event::Applies(pid) | Event::Applied(pid) | Event::NotesShown(pid) => Some(*pid),
+            Event::Applies(pid) | Event::Applied(pid) | Event::NotesShown(pid) | Event::Resolved(pid, _) => {
+                Some(*pid)
+            }
             Event::WireFails(end, _) | Event::WireIsLate(end) => self.owner(*end),
             _ => None,
         }
