@@ -18,7 +18,7 @@ fn known_key_binds_address_without_hello() {
 }
 
 #[test]
-fn open_session_met_at_an_address_takes_it_over() {
+fn session_met_at_an_address_takes_it_over() {
     let mut story = Story::new();
     story.writes(5001, 1);
     story.does(Command::SetMuted(at(5001).into(), true));

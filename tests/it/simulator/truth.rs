@@ -58,11 +58,15 @@ impl World {
             self.shown(pid, job, text);
         }
         if answer != PlainAnswer::Nothing && !speakers.is_empty() && self.is_checked(pid) {
-            // A peer may be dialed at another loopback address than it writes from.
+            // A peer may be known at another loopback address than it writes from.
+            let speaks = |addr: PeerAddr| {
+                let is_loopback = |addr: &PeerAddr| addr.ip().is_loopback();
+                let is_same = |other: &PeerAddr| is_loopback(other) && other.port() == addr.port();
+                speakers.contains(&addr) || is_loopback(&addr) && speakers.iter().any(is_same)
+            };
             let is_there = |row: &Row| {
                 let addrs = [row.addr, row.id.addr()];
-                row.state != PresenceStatus::Offline
-                    && addrs.into_iter().flatten().any(|addr| speakers.contains(&addr))
+                row.state != PresenceStatus::Offline && addrs.into_iter().flatten().any(speaks)
             };
             // An address has no row while a key that claims it is dialed there.
             let state = self.ours(pid).state();
