@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::support::{MALLORY, Target, send_raw_from};
+use crate::support::{MALLORY, Peer, Target, send_raw_from};
 
 /// Mallory's own header; whatever follows it is hers to say.
 const HEADER: &str = "127.0.0.66:9 Mallory ";
@@ -150,6 +150,17 @@ fn own_address_in_a_header_is_only_reported() {
             r"* Refused a message from {source} that claims your own address {own}: I am\x1b[2J you"
         )]);
     }
+    assert!(alice.peer.lists(own).is_none());
+}
+
+#[test]
+fn own_address_claimed_elsewhere_is_a_claim() {
+    let mut alice = Target::of(Peer::named("Alice").arg("--bind").arg("127.0.0.1"));
+    let own = alice.addr();
+    assert_eq!(alice.answers(format!("{own} Alice I am you")), alice.receipt());
+    let shown =
+        format!("Alice·{0} (127.0.0.66:{0}, claims to be {own}, looks like you): I am you", own.port());
+    alice.has_shown(&[shown]);
     assert!(alice.peer.lists(own).is_none());
 }
 

@@ -113,6 +113,39 @@ fn ignored_introduction_sends_nothing_and_is_remembered() {
 }
 
 #[test]
+fn user_is_not_asked_about_a_contact() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, mut carol] = three(&data);
+    bob.types(&[&format!("/add {}", carol.key())]);
+    has_contact(&data[1], "bob", &carol);
+    alice.types(&["/introduce bob carol"]);
+    carol.sees(&introduces(&bob));
+    carol.types(&["/accept bob"]);
+    carol.sees("Bob becomes a contact when they accept too.");
+    alice.sees("Carol accepted the introduction; Bob gets their contact card.");
+    alice.types(&["@bob ready"]);
+    bob.sees(": ready");
+    assert!(!bob.printed().iter().any(|line| line.contains("introduces")), "{:?}", bob.printed());
+    assert!(!alice.printed().iter().any(|line| line.contains("Bob accepted")), "{:?}", alice.printed());
+    // Bob needs no card to connect to his contact, and Carol has accepted his key.
+    bob.types(&[&format!("/connect {}", carol.addr())]);
+    carol.sees("Added Bob");
+    has_contact(&data[2], "carol", &bob);
+    carol.types(&["/introduce"]);
+    carol.sees("No introductions are waiting.");
+}
+
+#[test]
+fn introduction_ends_with_a_forgotten_contact() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, _carol] = introduced(&data);
+    bob.types(&["/block alice", "/introduce"]);
+    bob.sees("No introductions are waiting.");
+    alice.types(&["/forget carol", "yes", "/introduce"]);
+    alice.sees("No introductions are waiting.");
+}
+
+#[test]
 fn early_introduction_is_shown_once_introducer_is_accepted() {
     let data = [data(), data(), data()];
     let [mut alice, mut bob, mut carol] =

@@ -3,7 +3,7 @@
 
 use tempfile::TempDir;
 
-use crate::support::{Builder, Peer, SOON, nobody, until};
+use crate::support::{Builder, Peer, SOON, nobody, refused, until};
 
 #[cfg(unix)]
 mod pasted;
@@ -141,4 +141,27 @@ fn name_of_another_contact_gets_a_suffix() {
     bob.leaves();
     let told = printed(started("Bob", &bobs).arg("add").arg(invitation_of(&other)));
     assert!(told.starts_with(&format!("Alice·{} (key ", &other.key()[..4])), "{told}");
+}
+
+#[test]
+fn invitation_from_a_blocked_key_is_refused() {
+    let bobs = data();
+    let mut bob = started("Bob", &bobs).start();
+    let key = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
+    bob.types(&[&format!("/add {key}"), &format!("/block {}", &key[..8])]);
+    bob.sees("Blocked ");
+    until(SOON, "the block is saved", || contacts(&bobs, "bob").contains("blocked = true"));
+    let invitation = format!("p2p-chat:{key}?n=Eve");
+    let sentence = "The invitation is from a blocked key.";
+    // By the command, and pasted at the menu.
+    bob.types(&[&format!("/add {invitation}"), &invitation]);
+    for _ in 0..2 {
+        let line = bob.sees(sentence);
+        assert!(line.contains("/unblock aeaq"), "{line}");
+    }
+    let add = || refused(started("Bob", &bobs).arg("add").arg(&invitation));
+    assert!(add().starts_with(&format!("p2p-chat: {sentence}")), "{}", add());
+    bob.types(&["0"]);
+    assert_eq!(bob.ends().code(), Some(1), "lines were refused");
+    assert!(add().starts_with(&format!("p2p-chat: {sentence}")), "{}", add());
 }

@@ -86,6 +86,26 @@ fn ipv6_addresses_are_understood_and_listed_aligned() {
 }
 
 #[test]
+fn blocked_ipv6_network_is_not_heard() {
+    if !has_ipv6() {
+        return;
+    }
+    let mut alice = Peer::named("Alice").start();
+    let mut bob = Peer::named("Bob").start();
+    let at_alice = at_loopback(alice.addr().port());
+    alice.types(&["/block ::1"]);
+    alice.sees("Blocked ::/64. ");
+    bob.types(&[&format!("@{at_alice} can you hear me?")]);
+    bob.sees("do not accept messages from you");
+    alice.still_answers();
+    assert!(!alice.printed().iter().any(|line| line.contains("can you hear me?")));
+    alice.types(&["/unblock ::1"]);
+    alice.sees("Unblocked ::/64.");
+    bob.types(&[&format!("@{at_alice} and now?")]);
+    alice.sees(": and now?");
+}
+
+#[test]
 fn leaving_closes_both_sockets() {
     let mut alice = Peer::named("Alice").start();
     let port = alice.addr().port();

@@ -2,9 +2,10 @@
 //! refused message gets no receipt and is reported.
 
 use std::collections::HashSet;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,13 @@ fn flood_of_one_machine_delays_nobody_else() {
 
 #[test]
 fn flood_under_stopped_output_is_refused_beyond_share() {
+    /// More than one machine gets places for, in the order of its messages and among those that
+    /// wait for room.
+    const AT_ONCE: usize = 200;
+    /// The two seconds that a message may wait, and what a busy machine adds. One after the other
+    /// they take minutes.
+    const REFUSED_WITHIN: Duration = Duration::from_secs(8);
+
     let mut alice = Unread::start(&Peer::named("Alice"), Stdio::piped());
     let addr = alice.listens();
     // What follows it is her key, which nobody changes.
@@ -111,6 +119,21 @@ fn flood_under_stopped_output_is_refused_beyond_share() {
         assert_eq!(answer, receipt.as_bytes(), "Carol has her share");
         assert!(begun.elapsed() < PROMPT, "it took {:?}", begun.elapsed());
     }
+    // Further ones of Mallory's do not wait for each other until they are refused.
+    let begun = Instant::now();
+    let mut late: Vec<TcpStream> = (0..AT_ONCE).map(|_| dial_from(MALLORY, addr)).collect();
+    for stream in &mut late {
+        // Those that were silent for longest may have had to give way to later ones, and be reset
+        // already.
+        let _ = stream.write_all(b"127.0.0.66:9 Mallory late");
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+    for stream in &mut late {
+        let mut answer = Vec::new();
+        let end = stream.read_to_end(&mut answer).map_err(|error| error.kind());
+        assert!(matches!(end, Ok(0) | Err(ErrorKind::ConnectionReset)), "it is closed: {end:?}");
+        assert!(answer.is_empty() && begun.elapsed() < REFUSED_WITHIN, "{:?}", begun.elapsed());
+    }
     let mut printed = alice.reads_to(|line| line.ends_with("calm 19."));
     let is_sum = |line: &str| line.contains("Refused ") && line.contains("from 127.0.0.66: too many at once");
     if !printed.iter().any(|line| is_sum(line)) {
@@ -118,7 +141,7 @@ fn flood_under_stopped_output_is_refused_beyond_share() {
     }
     let sum = printed.iter().find(|line| is_sum(line)).expect("just read");
     let count = sum.split(' ').find_map(|word| word.parse::<usize>().ok()).expect("a number");
-    assert!((1..=FLOODERS).contains(&count), "{FLOODERS} were refused at most: {sum}");
+    assert!((1..=FLOODERS + AT_ONCE).contains(&count), "no more were refused: {sum}");
     let floods: Vec<&str> = printed.iter().filter_map(|line| of_mallory(line)).collect();
     let mut expected: Vec<&str> = acknowledged.iter().map(String::as_str).collect();
     let mut once = floods.clone();
@@ -127,6 +150,43 @@ fn flood_under_stopped_output_is_refused_beyond_share() {
     assert_eq!(once, expected, "what is acknowledged is shown, once, and nothing else");
     let calm = printed.iter().filter(|line| line.contains("Carol (127.0.0.44:9): calm ")).count();
     assert_eq!(calm, 20);
+}
+
+#[test]
+fn floods_under_stopped_output_hold_up_nobody() {
+    /// Machines that flood. If each held up the others for a tenth of a second, no time would be
+    /// left for them.
+    const MACHINES: u8 = 60;
+
+    let mut alice = Unread::start(&Peer::named("Alice"), Stdio::piped());
+    let addr = alice.listens();
+    let (stop, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let waits: Vec<Duration> = thread::scope(|scope| {
+        for machine in 0..MACHINES {
+            let (stop, refused) = (&stop, &refused);
+            scope.spawn(move || {
+                let source = Ipv4Addr::new(127, 0, 60, 1 + machine);
+                while !stop.load(Ordering::Relaxed) {
+                    let message = format!("{source}:9 Mallory flood");
+                    let is_refused = send_raw_from(source, addr, message.as_bytes()).is_empty();
+                    refused.fetch_add(usize::from(is_refused), Ordering::Relaxed);
+                }
+            });
+        }
+        while refused.load(Ordering::Relaxed) < usize::from(MACHINES) {
+            thread::yield_now();
+        }
+        let waited = |number| {
+            let begun = Instant::now();
+            let message = format!("{CAROL}:9 Carol calm {number}.");
+            let answer = send_raw_from(CAROL, addr, message.as_bytes());
+            if answer.is_empty() { Duration::MAX } else { begun.elapsed() }
+        };
+        let waits = (0..5).map(waited).collect();
+        stop.store(true, Ordering::Relaxed);
+        waits
+    });
+    assert!(waits.iter().all(|waited| *waited < PROMPT), "{waits:?}");
 }
 
 #[test]

@@ -93,3 +93,23 @@ fn queued_message_makes_a_contact_after_restart() {
     alice.sees("Delivered to Bob");
     until("a contact", || has(&data, &bob.key()));
 }
+
+#[test]
+fn queued_message_to_all_makes_no_contact() {
+    let (data, bobs) = (data(), data());
+    let mut alice = started("Alice", &data).start();
+    let addr = alice.addr();
+    let mut bob = started("Bob", &bobs).knows(addr).start();
+    alice.meets(&bob);
+    bob.meets(&alice);
+    bob.is_stopped();
+    alice.types(&["@all soup is ready"]);
+    alice.sees("Bob");
+    alice.crashes();
+    bob.crashes();
+    let mut alice = started("Alice", &data).port(addr.port()).start();
+    let mut bob = started("Bob", &bobs).knows(addr).start();
+    bob.sees(": soup is ready");
+    alice.leaves();
+    assert!(!has(&data, &bob.key()), "{}", toml(&data, "alice"));
+}

@@ -4,17 +4,25 @@ use super::*;
 use crate::support::nobody;
 
 #[test]
-fn blocking_by_hand_takes_effect() {
+fn blocking_by_hand_takes_effect_and_keeps_verification() {
     let data = data();
     let (mut alice, mut bob) = together(&data);
+    alice.types(&["/verify bob", "yes"]);
+    alice.sees("is verified");
+    until("the date is saved", || toml(&data, "alice").contains("verified = 2"));
     let before = toml(&data, "alice");
-    edits(&data, "alice", &(before.clone() + "blocked = true\n"));
+    let blocked = before.clone() + "blocked = true\n";
+    edits(&data, "alice", &blocked);
     lists_one(&mut alice, &["Bob", " (blocked): not dialed"]);
     bob.says(&alice.addr().to_string(), "are you there?");
     alice.still_answers();
+    // All changes are saved.
+    alice.leaves();
+    assert_eq!(toml(&data, "alice"), blocked);
+    let mut alice = started("Alice", &data).start();
     // Unblocked again.
     edits(&data, "alice", &before);
-    until("Bob is not blocked", || !lists(&mut alice).iter().any(|line| line.contains("blocked")));
+    lists_one(&mut alice, &["Bob (verified): "]);
     alice.types(&["@bob sorry"]);
     bob.sees(": sorry");
     alice.leaves();

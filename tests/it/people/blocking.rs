@@ -58,6 +58,23 @@ fn blocking_an_impostor_keeps_the_contact_after_restart() {
 }
 
 #[test]
+fn blocking_a_newcomer_keeps_the_old_contact() {
+    let (bob, mallory) = (Person::named("Bob"), Person::named("Mallory"));
+    let mut carol = Peer::named("Carol").start();
+    for person in [&bob, &mallory] {
+        befriends(&mut carol, &person.starts());
+    }
+    let mallory_runs = mallory.comes_to(is_free(bob.home), carol.addr());
+    mallory_runs.has_seen("* Carol");
+    carol.types(&["@mallory where are you?"]);
+    mallory_runs.has_seen(": where are you?");
+    carol.types(&["/block mallory"]);
+    carol.sees("locked");
+    drop(mallory_runs);
+    bob_is_still_known(&mut carol, &bob);
+}
+
+#[test]
 fn blocked_peer_does_not_return_under_its_name() {
     let mallory = SecurePeer::named("Mallory", b'M');
     let mut carol = Peer::named("Carol").start();
@@ -160,6 +177,21 @@ fn blocked_source_hides_no_contact_behind_it() {
     carol_runs.sees("No peers are blocked");
     eve.says(carol_runs.addr(), &["am I heard?"]);
     carol_runs.has_seen(": am I heard?");
+}
+
+#[test]
+fn blocked_source_edited_by_hand_takes_effect() {
+    let mut carol = Peer::named("Carol").start();
+    carol.types(&[&format!("/block {MALLORY}")]);
+    carol.sees("Blocked ");
+    let file = carol.data_dir().join("profiles/carol/contacts.toml");
+    let entry = format!("[[blocked]]\nip = \"{MALLORY}\"\n");
+    let text = std::fs::read_to_string(&file).expect("saved");
+    assert!(text.contains(&entry), "{text}");
+    std::fs::write(&file, text.replace(&entry, "# nobody\n")).expect("written");
+    carol.sees(&format!("contacts.toml: {MALLORY} is no longer blocked."));
+    at_source("Eve", b'E').says(carol.addr(), &["am I heard?"]);
+    carol.has_seen(": am I heard?");
 }
 
 /// Checks that a blocked legacy peer is not heard under its name or from its address, and that
