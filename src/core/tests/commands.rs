@@ -138,7 +138,7 @@ fn connect_request_never_goes_to_possible_smart_cookies() {
     let is_text = |outgoing: &Outgoing| *outgoing == Outgoing::Text([words.to_owned()].into());
     for to in [Target::AllPlain, these(5001)] {
         story.says(to, words);
-        assert_eq!(story.outcomes(), [DeliveryStatus::Failed(rejected)]);
+        assert_eq!(story.outcomes(), [DeliveryStatus::Failed(rejected.clone())]);
         assert!(!story.dials(5001).iter().any(is_text));
     }
     assert!(story.dials(5002).iter().any(is_text), "one of all");
