@@ -104,12 +104,13 @@ fn queued_message_to_all_makes_no_contact() {
     bob.meets(&alice);
     bob.is_stopped();
     alice.types(&["@all soup is ready"]);
-    alice.sees("Bob");
+    alice.sees("Queued for Bob");
     alice.crashes();
     bob.crashes();
     let mut alice = started("Alice", &data).port(addr.port()).start();
     let mut bob = started("Bob", &bobs).knows(addr).start();
     bob.sees(": soup is ready");
+    alice.sees("Delivered to Bob");
     alice.leaves();
     assert!(!has(&data, &bob.key()), "{}", toml(&data, "alice"));
 }
