@@ -72,7 +72,7 @@ fn text(settings: &Settings, new: bool) -> anyhow::Result<String> {
     }
     if profile::port_of(settings, &profile).is_none() {
         text.push_str(&format!(
-            "It has no address, because the port of {name} is not known before its first start.\n"
+            "The invitation has no address: the port of {name} is not known before its first start.\n"
         ));
     } else if invitation.addrs.is_empty() {
         text.push_str(&format!("{NO_ADDRESS}\n"));

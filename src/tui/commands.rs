@@ -254,7 +254,7 @@ fn nearest(word: &str) -> Option<&'static Spec> {
     })
 }
 
-/// Peers or aliases that a list names, at most. The others are counted.
+/// Lines that a list shows, at most. The others are counted.
 pub(super) const MAX_LISTED: usize = 50;
 
 /// Columns of the help: those of the narrowest usual terminal.

@@ -201,16 +201,17 @@ impl Editor {
     /// If it does not fit. Then nothing is inserted.
     pub fn paste(&mut self, text: &str) -> Result<(), TooLong> {
         let text = cleaned(text.trim_end_matches(['\r', '\n']));
+        let room = if self.search.is_some() { MAX_LINE_BYTES } else { self.room() };
+        let bytes = text.len();
+        if bytes > room {
+            return Err(TooLong { bytes, room });
+        }
         if self.search.is_some() {
             self.extend_query(text.lines().next().unwrap_or_default());
             return Ok(());
         }
         if text.is_empty() {
             return Ok(());
-        }
-        let (bytes, room) = (text.len(), self.room());
-        if bytes > room {
-            return Err(TooLong { bytes, room });
         }
         self.step(EditKind::Other);
         self.insert(&text);

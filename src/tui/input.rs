@@ -1,5 +1,4 @@
-//! Reads keys and lines in a thread that blocks on the terminal or on standard input. Fails only if
-//! no thread can be started.
+//! Reads keys and lines in a thread that blocks on the terminal or on standard input.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -31,6 +30,10 @@ pub(crate) enum Input {
 }
 
 /// Reads the keys of a terminal in raw mode in a thread of its own, until the terminal is gone.
+///
+/// # Errors
+///
+/// If no thread can be started.
 pub(crate) fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Result<()> {
     watch_for_hangup(take.clone())?;
     let read = move || {
@@ -67,6 +70,10 @@ pub(crate) fn next_input() -> Input {
 
 /// Reports when the terminal vanishes: crossterm does not stop reading then, and SIGHUP goes only
 /// to processes whose controlling terminal it was.
+///
+/// # Errors
+///
+/// If no thread can be started.
 #[cfg(unix)]
 pub(crate) fn watch_for_hangup(take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
     use rustix::event::{PollFd, PollFlags, poll};
@@ -173,6 +180,10 @@ fn control_alt(c: char) -> Option<Key> {
 
 /// Reads standard input line by line in a thread of its own. It reads the next line when something
 /// is sent into the returned channel, so that a script does not run ahead of its own effects.
+///
+/// # Errors
+///
+/// If no thread can be started.
 pub(crate) fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<SyncSender<()>> {
     let (next, wanted) = sync_channel(1);
     let may_cut = cfg!(unix) && io::stdin().is_terminal();

@@ -12,8 +12,9 @@ use crate::model::name::{Name, PeerName};
 /// The command that adds the contact of an invitation, which follows it.
 const COMMAND: &str = "p2p-chat add";
 
-/// What is missing in an invitation without an address.
-pub(crate) const NO_ADDRESS: &str = "It has no address, because this machine has none that others can reach.";
+/// The line after an invitation without an address.
+pub(crate) const NO_ADDRESS: &str =
+    "The invitation has no address: this machine has none that others can reach.";
 
 /// Returns the invitation of a user who can be reached at these IPs. Without a port it has no
 /// address.

@@ -32,6 +32,9 @@ const MAX_PREFIXES: usize = 100;
 /// leaves takes less time, and its message says enough.
 const ARRIVAL_HELD: Duration = Duration::from_secs(2);
 
+/// The maximum number of held lines about arrivals. Further ones are shown at once.
+const MAX_ARRIVALS: usize = 300;
+
 /// What a notice says.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum NoticeKind {
@@ -84,7 +87,7 @@ impl NoticeKind {
         })
     }
 
-    /// Returns one of the kinds that make each other obsolete.
+    /// Returns the kind under which notices replace each other.
     fn topic(self) -> Self {
         match self {
             Self::Back | Self::Gone => Self::Here,
@@ -215,7 +218,9 @@ impl Notices {
         }
         let mut shown = self.overdue(now);
         match (kind, subject.about) {
-            (NoticeKind::Here, About::Peer(id)) if self.holds_arrivals => {
+            (NoticeKind::Here, About::Peer(id))
+                if self.holds_arrivals && self.arrivals.len() < MAX_ARRIVALS =>
+            {
                 let due = now + ARRIVAL_HELD;
                 self.arrivals.insert(id, HeldArrival { subject, lines: Some(lines), due });
                 self.wake(due);
@@ -471,9 +476,16 @@ mod tests {
     }
 
     #[test]
-    fn new_key_is_not_held() {
+    fn new_key_and_full_queue_are_not_held() {
         let mut notices = Notices::holding_arrivals();
         assert_eq!(takes(&mut notices, bob(), NoticeKind::Pinned, "new key", 0), ["new key"]);
+        let contact = |n| Subject { is_contact: true, ..stranger(n, [192, 0, 2, 1]) };
+        let most = u16::try_from(MAX_ARRIVALS).unwrap();
+        for n in 0..most {
+            assert_eq!(takes(&mut notices, contact(n), Here, "here", 0), NOTHING);
+        }
+        assert_eq!(takes(&mut notices, contact(most), Here, "here", 0), ["here"]);
+        assert_eq!(overdue(&mut notices, 2).len(), MAX_ARRIVALS);
     }
 
     #[test]

@@ -15,6 +15,10 @@ pub(super) const MAX_MESSAGE_ROWS: usize = 100;
 /// more than the rows of a window.
 const MAX_LINES: usize = 200;
 
+/// The maximum size of these lines. Usual ones have about 20 KB, and long messages push out the
+/// others.
+const MAX_BYTES: usize = 1024 * 1024;
+
 /// The maximum number of long messages that `/show` can show whole. Each has at most 64 KiB.
 const MAX_LONG: usize = 20;
 
@@ -65,10 +69,11 @@ impl Printed {
             rows.append(&mut its_rows);
             self.blocks.push_back(block);
         }
-        let mut lines = 0;
+        let (mut lines, mut bytes) = (0, 0);
         let is_kept = |block: &&Block| {
             lines += block.lines.len();
-            lines <= MAX_LINES
+            bytes += block.lines.iter().flat_map(Line::parts).map(|(_, text)| text.len()).sum::<usize>();
+            lines <= MAX_LINES && bytes <= MAX_BYTES
         };
         let kept = self.blocks.iter().rev().take_while(is_kept).count().max(1);
         self.blocks.drain(..self.blocks.len().saturating_sub(kept));
@@ -184,5 +189,9 @@ mod tests {
             printed.take(&message("hi"), 80, Further::Blanks);
         }
         assert_eq!(printed.blocks.len(), MAX_LINES);
+        for _ in 0..4 {
+            printed.take(&message(&"x".repeat(MAX_BYTES / 2)), 80, Further::Blanks);
+        }
+        assert_eq!(printed.blocks.len(), 1);
     }
 }

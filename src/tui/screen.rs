@@ -21,7 +21,7 @@ use super::status::Status;
 use super::style::{Line, Palette};
 use super::terminal;
 
-/// Where the output goes. Whatever prints fails if standard output is closed.
+/// Where the output goes.
 #[derive(Debug)]
 pub struct Screen {
     kind: ScreenKind,
@@ -146,6 +146,10 @@ impl Screen {
 
     /// Prints lines, and the prompt with the typed text below them. `calls` are the bytes of a bell
     /// or a notification. It is one write, so nothing flickers.
+    ///
+    /// # Errors
+    ///
+    /// If standard output is closed.
     pub fn show(&mut self, lines: &[Line], calls: &str) -> io::Result<()> {
         let palette = self.palette;
         let mut out = Vec::new();
@@ -202,6 +206,10 @@ impl Screen {
     }
 
     /// Replaces the finished line with these lines, and goes to the next line.
+    ///
+    /// # Errors
+    ///
+    /// If standard output is closed.
     pub fn finish_line(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut out = Vec::new();
         match &mut self.kind {
@@ -223,6 +231,10 @@ impl Screen {
     }
 
     /// Gives the terminal to a shell, with the cursor below everything.
+    ///
+    /// # Errors
+    ///
+    /// If standard output is closed.
     pub fn give_back(&mut self) -> io::Result<()> {
         if let ScreenKind::Raw { drawn, .. } = &mut self.kind {
             let mut out = Vec::new();
@@ -237,6 +249,10 @@ impl Screen {
     }
 
     /// Takes the terminal over again after the program was stopped and a shell had the terminal.
+    ///
+    /// # Errors
+    ///
+    /// If standard output is closed.
     pub fn resume(&mut self) -> io::Result<()> {
         let Some(mut out) = terminal::take_over_again()? else {
             return Ok(());
@@ -253,6 +269,10 @@ impl Screen {
     }
 
     /// Clears the window and draws the footer at its top.
+    ///
+    /// # Errors
+    ///
+    /// If standard output is closed.
     pub fn clear(&mut self) -> io::Result<()> {
         if let ScreenKind::Raw { drawn, .. } = &mut self.kind {
             *drawn = None;
@@ -265,6 +285,10 @@ impl Screen {
     }
 
     /// Prints the last lines without a prompt, and restores the terminal.
+    ///
+    /// # Errors
+    ///
+    /// If standard output is closed.
     pub fn close(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut out = Vec::new();
         match &mut self.kind {

@@ -66,7 +66,9 @@ fn id_prints_the_invitation_with_the_known_port() {
     let new = printed(started("Alice", &alices).arg("id").arg("--new"));
     assert!(new.contains("?n=Alice\n"), "{new}");
     assert!(
-        new.ends_with("It has no address, because the port of Alice is not known before its first start.\n"),
+        new.ends_with(
+            "The invitation has no address: the port of Alice is not known before its first start.\n"
+        ),
         "{new}"
     );
     let mut alice = started("Alice", &alices).start();

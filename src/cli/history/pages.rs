@@ -31,7 +31,7 @@ impl From<StoreError> for Stopped {
 }
 
 /// Reads the messages that a query asks for, oldest first.
-pub(super) type Read<'a> = dyn FnMut(&Query) -> Result<Vec<StoredMessage>, StoreError> + 'a;
+pub(super) type ReadPage<'a> = dyn FnMut(&Query) -> Result<Vec<StoredMessage>, StoreError> + 'a;
 
 /// Where the rows are that were asked for.
 pub(super) struct Pages {
@@ -46,7 +46,7 @@ pub(super) struct Pages {
 /// The last messages that a query asks for, at most `most`; its own limit does not count. Rows of
 /// which `folds` is true count as one message if they are one text.
 pub(super) fn find(
-    read: &mut Read<'_>,
+    read: &mut ReadPage<'_>,
     which: Selection,
     words: Option<String>,
     most: Option<usize>,
@@ -92,7 +92,7 @@ impl Pages {
     /// Hands over each row.
     pub(super) fn each(
         self,
-        read: &mut Read<'_>,
+        read: &mut ReadPage<'_>,
         mut take: impl FnMut(StoredMessage) -> io::Result<()>,
     ) -> Result<(), Stopped> {
         let ends = self.begin.iter().skip(1).copied().chain(self.newest.first().map(|first| first.row));
@@ -110,7 +110,7 @@ impl Pages {
 
 /// How many messages would go if those chosen were forgotten, and how many would stay because they
 /// wait.
-pub(super) fn count(read: &mut Read<'_>, which: &Selection) -> Result<(u64, u64), StoreError> {
+pub(super) fn count(read: &mut ReadPage<'_>, which: &Selection) -> Result<(u64, u64), StoreError> {
     let mut query = Query { which: which.clone(), limit: PAGE, ..Query::default() };
     let (mut gone, mut stay) = (0, 0);
     loop {

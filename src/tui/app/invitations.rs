@@ -1,14 +1,18 @@
 //! Shows our invitation, adds contacts by invitation, and answers introductions.
 
 use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use super::leave::WRITE_WITHIN;
+use parking_lot::Mutex;
+
 use super::terminal_caps::shows_blocks;
 use super::{App, clock, greeting};
 use crate::core::{
-    Command, ContactRecord, Event, IntroducedPeer, IntroductionNews, MAX_HINTS, OpId, PeerInfo, Target,
+    Command, ContactRecord, Event, IntroducedPeer, IntroductionNews, MAX_HINTS, OpId, PeerInfo,
+    SavedIntroductions, Target,
 };
 use crate::model::address::PeerAddr;
 use crate::model::invitation::Invitation;
@@ -32,8 +36,40 @@ pub(super) struct SavingIntroductions {
     saved_at: Option<Instant>,
     /// Whether the last write failed, which the user was told.
     is_told: bool,
-    /// Where the thread of the store writer reports the result of a write.
-    writing: Option<Receiver<io::Result<()>>>,
+    writing: Option<IntroductionsWrite>,
+}
+
+/// A write on the thread of the store writer.
+struct IntroductionsWrite {
+    /// What is to be saved, until the thread has saved it. It is locked meanwhile.
+    waits: Arc<Mutex<Option<SavedIntroductions>>>,
+    /// Where the thread reports the result.
+    done: Receiver<io::Result<()>>,
+}
+
+impl SavingIntroductions {
+    /// Returns the write for the thread.
+    fn begin(&mut self, folder: PathBuf, saved: SavedIntroductions) -> impl FnOnce() + Send + 'static {
+        let ((report, done), waits) = (channel(), Arc::new(Mutex::new(Some(saved))));
+        (self.is_unsaved, self.saved_at) = (false, Some(Instant::now()));
+        self.writing = Some(IntroductionsWrite { waits: Arc::clone(&waits), done });
+        move || {
+            let mut waits = waits.lock();
+            if let Some(saved) = waits.take() {
+                // If the program has ended meanwhile, the result does not matter.
+                let _ = report.send(profile::save_introductions(&folder, &saved));
+            }
+        }
+    }
+
+    /// Cancels the write, or waits for its result if the thread has begun it.
+    fn cancel(&mut self) -> Option<io::Result<()>> {
+        let IntroductionsWrite { waits, done } = self.writing.take()?;
+        waits.lock().take();
+        let result = done.try_recv().ok();
+        self.is_unsaved |= result.is_none();
+        result
+    }
 }
 
 impl App {
@@ -158,7 +194,7 @@ impl App {
     /// store writer does it, so that nothing waits for the disk.
     pub(super) fn tend_introductions(&mut self) {
         if let Some(writing) = &self.introductions.writing {
-            let Ok(result) = writing.try_recv() else { return };
+            let Ok(result) = writing.done.try_recv() else { return };
             self.introductions.writing = None;
             self.introductions_saved(&result);
         }
@@ -167,15 +203,8 @@ impl App {
             return;
         }
         let Some(folder) = self.own.folder.clone() else { return };
-        let (done, writing) = channel();
-        self.introductions.is_unsaved = false;
-        self.introductions.saved_at = Some(Instant::now());
-        self.introductions.writing = Some(writing);
-        let saved = self.node.take_introductions();
-        self.node.write_file(Box::new(move || {
-            // If the program has ended meanwhile, the result does not matter.
-            let _ = done.send(profile::save_introductions(&folder, &saved));
-        }));
+        let write = self.introductions.begin(folder, self.node.take_introductions());
+        self.node.write_file(Box::new(write));
     }
 
     /// Takes the result of a write. If it has failed, says so once and tries again later.
@@ -191,10 +220,8 @@ impl App {
 
     /// Saves the introductions for the last time, if they have changed.
     pub(super) fn save_introductions_at_last(&mut self) {
-        match self.introductions.writing.take().map(|writing| writing.recv_timeout(WRITE_WITHIN)) {
-            Some(Ok(result)) => self.introductions_saved(&result),
-            Some(Err(_)) => self.introductions.is_unsaved = true,
-            None => {}
+        if let Some(result) = self.introductions.cancel() {
+            self.introductions_saved(&result);
         }
         if let Some(folder) = self.own.folder.as_ref().filter(|_| self.introductions.is_unsaved) {
             let result = profile::save_introductions(folder, &self.node.take_introductions());
@@ -228,6 +255,26 @@ fn with_given(invited: &[PeerAddr], given: &[PeerAddr]) -> Vec<PeerAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::key::KEY_BYTES;
+
+    #[test]
+    fn last_introductions_are_not_replaced_by_queued_ones() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let saved = |byte| SavedIntroductions {
+            ignored: vec![PublicKey::new([byte; KEY_BYTES])],
+            ..SavedIntroductions::default()
+        };
+        let in_file = || profile::read_introductions(folder.path(), None).0.ignored;
+        let mut saving = SavingIntroductions::default();
+        saving.begin(folder.path().to_owned(), saved(1))();
+        assert!(saving.cancel().is_some_and(|result| result.is_ok()) && !saving.is_unsaved);
+        assert_eq!(in_file(), saved(1).ignored);
+        let queued = saving.begin(folder.path().to_owned(), saved(2));
+        assert!(saving.cancel().is_none() && saving.is_unsaved);
+        profile::save_introductions(folder.path(), &saved(3)).unwrap();
+        queued();
+        assert_eq!(in_file(), saved(3).ignored);
+    }
 
     #[test]
     fn invited_addresses_come_before_those_of_the_contact() {

@@ -12,7 +12,7 @@ const STOP_WITHIN: Duration = Duration::from_millis(100);
 
 /// Time for the last writes to the disk. A slower disk counts as hanging. What is stored by then is
 /// consistent.
-pub(super) const WRITE_WITHIN: Duration = Duration::from_millis(1_500);
+const WRITE_WITHIN: Duration = Duration::from_millis(1_500);
 
 impl App {
     /// Says goodbye to all peers and ends, within two seconds, or at once if the user asks again.
@@ -60,7 +60,8 @@ impl App {
         self.note_contacts();
         self.save_contacts_at_last();
         self.save_introductions_at_last();
-        self.out.append(&mut self.undelivered);
+        let undelivered = std::mem::take(&mut self.undelivered);
+        self.list(undelivered);
         let _ = self.show();
         // Stores which messages were shown.
         self.node.write_out(Instant::now() + WRITE_WITHIN);

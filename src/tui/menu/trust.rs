@@ -118,17 +118,14 @@ pub(in crate::tui) fn block(word: &str, directory: &dyn Directory) -> Turn {
         [request] => return perform(Command::Block(Recipient::from(request.met.id).into())),
         several => return refused(which_request("/block", word, several)),
     }
+    if let Some(PeerInfo { id: Recipient::Peer(id), name, .. }) = only_announced("/block", word, directory) {
+        let (blocked, stranger) = (true, true);
+        return act(Act::Add(ContactRecord { name, blocked, stranger, ..record(id, None) }));
+    }
     match the_pin("/block", word, directory) {
         Ok(pin) if pin.blocked => refused(blocked_words(&pin, directory)),
         Ok(pin) => perform(Command::Block(pin.key.into())),
-        // A stranger that only announces itself on the local network.
-        Err(sentence) => match people::discovered(word, directory) {
-            Some(PeerInfo { id: Recipient::Peer(id), name, .. }) => {
-                let (blocked, stranger) = (true, true);
-                act(Act::Add(ContactRecord { name, blocked, stranger, ..record(id, None) }))
-            }
-            _ => refused(sentence),
-        },
+        Err(sentence) => refused(sentence),
     }
 }
 
@@ -136,14 +133,22 @@ pub(in crate::tui) fn unblock(word: &str, directory: &dyn Directory) -> Turn {
     if let Some(turn) = about_no_key(true, word, directory) {
         return turn;
     }
+    if let Some(who) = only_announced("/unblock", word, directory) {
+        return refused(format!("{} is not blocked.", label_of(&who, directory)));
+    }
     match the_pin("/unblock", word, directory) {
         Ok(pin) if pin.blocked => perform(Command::Unblock(pin.key.into())),
         Ok(pin) => refused(format!("{} is not blocked.", label_of_pin(&pin, directory.labels()))),
-        Err(sentence) => refused(match people::discovered(word, directory) {
-            Some(who) => format!("{} is not blocked.", people::label_of(&who, directory)),
-            None => sentence,
-        }),
+        Err(sentence) => refused(sentence),
     }
+}
+
+/// Returns the stranger that only announces itself on the local network, if the word means no other
+/// peer.
+fn only_announced(command: &str, word: &str, directory: &dyn Directory) -> Option<PeerInfo> {
+    let means_another = pins_meant(command, word, directory).is_ok()
+        || matches!(find(word, directory), Ok(Named::Exactly(_)) | Err(Lost::Several(_)));
+    people::discovered(word, directory).filter(|_| !means_another)
 }
 
 fn blocked_words(pin: &Pin, directory: &dyn Directory) -> String {

@@ -76,7 +76,7 @@ fn typed_link_local_address_with_interface_name_works() {
     alice.types(&["/invite"]);
     let invitation = alice.sees("p2p-chat:");
     assert!(!invitation.contains("&a="), "{invitation}");
-    alice.sees("It has no address, because this machine has none that others can reach.");
+    alice.sees("The invitation has no address: this machine has none that others can reach.");
 }
 
 #[test]

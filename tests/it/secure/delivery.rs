@@ -45,3 +45,20 @@ fn undelivered_messages_are_named_at_exit_without_history() {
     let line = alice.has_seen("before you left");
     assert!(line.contains("\"too late\"") && line.contains(bob.name()), "{line}");
 }
+
+#[test]
+fn list_of_undelivered_messages_is_short() {
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = Peer::named("Alice").arg("--no-history").start();
+    alice.says(&bob.addr().to_string(), "hello");
+    alice.sees(&format!("Delivered to {}.", bob.name()));
+    bob.crashes();
+    alice.says("Bob", "too late");
+    alice.sees_queued();
+    (0..52).for_each(|number| alice.says("Bob", &format!("also {number}")));
+    alice.types(&["0"]);
+    alice.ends();
+    alice.has_seen("And 3 more.");
+    let printed = alice.printed();
+    assert_eq!(printed.iter().filter(|line| line.contains("before you left")).count(), 50, "{printed:#?}");
+}

@@ -103,3 +103,14 @@ fn search_finds_the_changed_line() {
     press(&mut editor, &[Key::Up, Key::Down]);
     assert_eq!(editor.text(), "second!");
 }
+
+#[test]
+fn too_large_paste_is_not_searched_for() {
+    let mut editor = remembering(&["see you"]);
+    press(&mut editor, &[Key::Search]);
+    let bytes = MAX_LINE_BYTES + 1;
+    assert_eq!(editor.paste(&"x".repeat(bytes)), Err(TooLong { bytes, room: MAX_LINE_BYTES }));
+    assert_eq!(editor.search_prompt().as_deref(), Some("(search)`': "));
+    assert_eq!(editor.paste("see"), Ok(()));
+    assert_eq!(shown(&editor), "|see you");
+}

@@ -67,6 +67,13 @@ fn discovered_stranger_can_be_blocked() {
     assert_eq!(is_blocked, (PeerId::Key(key(7)), Some(PeerName::new("Abe")), true, true));
     let unblocked = unblock("abe", &people);
     assert_eq!((unblocked.say, unblocked.refused), (vec!["Abe is not blocked.".to_owned()], true));
+    for blocked in [false, true] {
+        let pins = [1, 2].map(|byte| Pin { blocked, ..pin("Abe", byte) });
+        let people = People { discovered: people.discovered.clone(), ..known(Vec::new(), pins.into()) };
+        let turn = if blocked { unblock("abe", &people) } else { block("abe", &people) };
+        assert!(turn.act.is_none() && turn.refused, "{:?}", turn.say);
+        assert!(turn.say[0].starts_with("\"abe\" matches 2 peers."), "{:?}", turn.say);
+    }
 }
 
 #[test]
