@@ -181,7 +181,7 @@ pub(in crate::core) struct Moved {
 #[derive(Debug)]
 pub(in crate::core) struct Outbox {
     queues: BTreeMap<Recipient, Queue>,
-    /// What all messages count.
+    /// The bytes of all queued messages, each with [`ENTRY_BYTES`].
     bytes: usize,
     barriers: Barriers,
     /// How long a new message waits at most.
