@@ -60,8 +60,19 @@ pub fn status_of(error: &anyhow::Error) -> u8 {
     }
     match error.downcast_ref::<ProfileError>() {
         Some(ProfileError::Running { .. }) => return PROFILE_IN_USE,
+        Some(
+            ProfileError::NoPermissions(_)
+            | ProfileError::Open(..)
+            | ProfileError::Foreign(..)
+            | ProfileError::Damaged(..)
+            | ProfileError::Io(..)
+            | ProfileError::NoFolder
+            | ProfileError::File(_)
+            | ProfileError::Unwritable(..)
+            | ProfileError::Taken(_)
+            | ProfileError::NoKey(..),
+        ) => return USAGE,
         Some(ProfileError::NoRandom) | None => {}
-        Some(_) => return USAGE,
     }
     match error.downcast_ref::<StartError>() {
         Some(StartError::PortInUse(_)) => PORT_IN_USE,

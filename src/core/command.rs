@@ -167,20 +167,20 @@ impl State {
             }
             Command::Forget(to) => self.decide(|state| state.forget(to, now)),
             Command::Verify { key, date } => self.decide(|state| state.verify(key, date)),
-            Command::Open(with) => self.at_once(|state| state.open(with)),
-            Command::Read(id) => self.at_once(|state| state.read(id)),
+            Command::Open(with) => self.settle_at_once(|state| state.open(with)),
+            Command::Read(id) => self.settle_at_once(|state| state.read(id)),
             Command::SetMuted(id, muted) => self.decide(|state| state.set_muted(id, muted)),
-            Command::SetName(name) => self.at_once(|state| state.name = name),
-            Command::SetAlias(id, name) => self.at_once(|state| state.set_alias(id, name.as_ref())),
-            Command::AskToVerify(key) => self.at_once(|state| _ = state.notices.compares(key, now)),
-            Command::Introduce { pair, date } => self.at_once(|state| state.introduce(pair, date)),
+            Command::SetName(name) => self.settle_at_once(|state| state.name = name),
+            Command::SetAlias(id, name) => self.settle_at_once(|state| state.set_alias(id, name.as_ref())),
+            Command::AskToVerify(key) => self.settle_at_once(|state| _ = state.notices.compares(key, now)),
+            Command::Introduce { pair, date } => self.settle_at_once(|state| state.introduce(pair, date)),
             Command::AcceptIntroduction { by, card, date } => {
-                self.at_once(|state| state.accept_introduction(by, card, date, now))
+                self.settle_at_once(|state| state.accept_introduction(by, card, date, now))
             }
-            Command::IgnoreIntroduction(key) => self.at_once(|state| state.ignore_introduction(key)),
+            Command::IgnoreIntroduction(key) => self.settle_at_once(|state| state.ignore_introduction(key)),
             Command::SetPolicy(policy) => self.decide(|state| state.set_policy(policy)),
-            Command::Cancel(to, id) => self.at_once(|state| state.cancel(to, id, now)),
-            Command::TryNow(to, id) => self.at_once(|state| state.try_now(to, id, now)),
+            Command::Cancel(to, id) => self.settle_at_once(|state| state.cancel(to, id, now)),
+            Command::TryNow(to, id) => self.settle_at_once(|state| state.try_now(to, id, now)),
             Command::SendAgain { to, message, name } => self.send_again(to, message, name, now),
             Command::Leave => self.leave(now),
         };
@@ -327,8 +327,8 @@ impl State {
         self.operations.settle(op).into_iter().for_each(|event| self.tell(event));
     }
 
-    /// Carries out a command that is done at once.
-    pub(super) fn at_once(&mut self, act: impl FnOnce(&mut Self)) -> OpId {
+    /// Carries out a command and settles it at once.
+    pub(super) fn settle_at_once(&mut self, act: impl FnOnce(&mut Self)) -> OpId {
         act(self);
         let op = self.operations.next_id();
         self.tell(Event::Settled(op));

@@ -193,6 +193,18 @@ mod tests {
     }
 
     #[test]
+    fn muted_messages_are_held() {
+        let mut all = Conversations::default();
+        all.open(vec![peer(1)]);
+        assert!(all.mute(peer(1)) && all.mute(peer(2)));
+        // In its own conversation, a peer is shown although it is muted.
+        assert_eq!([1, 2, 3].map(|n| all.arrived(peer(n))), [true, false, true]);
+        assert_eq!(all.unread, BTreeMap::from([(peer(3), 1)]));
+        assert_eq!([1, 2, 3].map(|n| all.unmute(peer(n))), [true, true, false]);
+        assert!(all.arrived(peer(2)));
+    }
+
+    #[test]
     fn conversation_follows_its_peer_to_a_key() {
         let mut all = Conversations::default();
         all.open(vec![peer(1)]);

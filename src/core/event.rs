@@ -446,7 +446,31 @@ impl Event {
             Self::Sum { left_out, .. } => {
                 left_out.offline.first.iter().chain(&left_out.refusing.first).for_each(take);
             }
-            _ => {}
+            Self::Unreadable { .. }
+            | Self::Unproven { .. }
+            | Self::PeerRequest(_)
+            | Self::RefusedStranger(_)
+            | Self::MoreRequests(_)
+            | Self::Misled { .. }
+            | Self::WrongAnnouncement { .. }
+            | Self::Introduction(_)
+            | Self::Decided(_)
+            | Self::Undecided(_)
+            | Self::Impostor { .. }
+            | Self::PlainRefused(..)
+            | Self::IdentityInUse(_)
+            | Self::NotFound { .. }
+            | Self::ContactsChanged
+            | Self::IntroductionsChanged
+            | Self::NetworkChanged
+            | Self::NotStored(_)
+            | Self::ClockDoubted { .. }
+            | Self::NotWaiting
+            | Self::Refused { .. }
+            | Self::TakenAs(_)
+            | Self::Nobody(_)
+            | Self::Dialed { .. }
+            | Self::Settled(_) => {}
         }
     }
 }

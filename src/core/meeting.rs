@@ -10,9 +10,9 @@
 use super::event::Event;
 use super::outbox::Jitter;
 use super::peer_info::PeerInfo;
-use super::peers::{Goodbye, ProvenAt};
+use super::peers::{Goodbye, KeyFacts, ProvenAt};
 use super::time::Time;
-use super::trust::{ContactChange, Meeting, Pin, Refused, Verdict};
+use super::trust::{ContactChange, Meeting, Pin, Refused, Trust, Verdict};
 use super::{State, Verification};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
@@ -218,7 +218,13 @@ impl State {
 
     /// Records in its row what is known of a key. `heard_at` is given if the peer was heard of now.
     pub(super) fn speaks_with(&mut self, key: PublicKey, heard_at: Option<Time>) {
-        self.peers.learn_key(key, self.trust.pin(key), heard_at);
+        let pin = self.trust.pin(key);
+        let facts = KeyFacts {
+            name: pin.and_then(|pin| pin.name.clone()),
+            verified: self.trust.trust(key) == Trust::Verified,
+            contact: pin.is_some_and(|pin| pin.contact),
+        };
+        self.peers.learn_key(key, facts, heard_at);
         self.remembers(key);
     }
 

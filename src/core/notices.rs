@@ -128,6 +128,13 @@ mod tests {
     }
 
     #[test]
+    fn replaced_keys_are_told_once_a_minute() {
+        let mut notices = NoticeLimits::default();
+        let told = [0, 10, 59, 60, 61].map(|seconds| notices.replaced(at(seconds)));
+        assert_eq!(told, [true, false, false, true, false]);
+    }
+
+    #[test]
     fn each_pair_of_keys_is_told_once() {
         let mut notices = NoticeLimits::default();
         assert!(notices.misled(key(1), key(2)) && notices.misled(key(1), key(3)));

@@ -51,7 +51,7 @@ impl State {
         let to = self.queued_for(listed);
         if to.public_key().is_none() && self.outbox.has(to, message.id) {
             // A legacy peer could not tell a second copy.
-            return self.at_once(|state| state.try_now(to, message.id, now));
+            return self.settle_at_once(|state| state.try_now(to, message.id, now));
         }
         let op = self.spread(CommandKind::Send, false, &[to]);
         if to != listed {

@@ -305,6 +305,7 @@ impl State {
             self.tell(Event::TurnedAway(who, reason, new_key));
         }
     }
+
     /// Whether this step tells the user that a message to a peer has this status: a failure is
     /// shown even if it is not the first status.
     fn tells_status(&self, id: Recipient, of_message: &DeliveryStatus) -> bool {

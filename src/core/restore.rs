@@ -6,7 +6,7 @@ use super::State;
 use super::event::{Event, Output};
 use super::outbox::NewMessage;
 use super::time::Time;
-use crate::model::delivery::{DeliveryStatus, FailureReason};
+use crate::model::delivery::{DeliveryStatus, FailureReason, RejectReason};
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
@@ -30,16 +30,18 @@ pub struct Restored {
 
 impl State {
     /// Takes the messages of an earlier run that wait, in the order in which they were entered.
-    pub fn restore(&mut self, messages: Vec<Restored>, now: Time) -> Vec<Output> {
+    /// Returns how many of them have no room in the outbox and stay in the store.
+    pub fn restore(&mut self, messages: Vec<Restored>, now: Time) -> (usize, Vec<Output>) {
+        let mut skipped = 0;
         for message in messages {
-            self.restore_one(message, now);
+            skipped += usize::from(self.restore_one(message, now).is_err());
         }
         self.outbox.hurry_all(now);
         self.serve_due(now);
-        self.done()
+        (skipped, self.done())
     }
 
-    fn restore_one(&mut self, message: Restored, now: Time) {
+    fn restore_one(&mut self, message: Restored, now: Time) -> Result<(), RejectReason> {
         let Restored { to, message, cut_off, left, name } = message;
         let op = self.operations.next_id();
         let (id, expires) = (message.id, now.plus(left));
@@ -60,12 +62,15 @@ impl State {
             Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => None,
         };
         match status {
-            Some(status) => self.write(StoreOp::Status { to, id, status, attempted: false }),
+            Some(status) => {
+                self.write(StoreOp::Status { to, id, status, attempted: false });
+                Ok(())
+            }
             None => {
                 // Messages to all go to peers; one for an address was written to it.
                 let is_direct = matches!(to, Recipient::Address(_));
                 let new = NewMessage { op, message, name, is_direct };
-                self.outbox.restore(to, new, expires);
+                self.outbox.restore(to, new, expires)
             }
         }
     }

@@ -13,6 +13,7 @@ mod for_run;
 mod goodbyes;
 mod holding;
 mod hosts;
+mod introductions;
 mod keys;
 mod looks;
 mod online;

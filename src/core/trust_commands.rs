@@ -21,7 +21,7 @@ use crate::protocol::plain;
 impl State {
     /// Does it, tells what came of it, and is settled at once.
     pub(super) fn decide(&mut self, act: impl FnOnce(&mut Self) -> Result<Decision, Unknown>) -> OpId {
-        self.at_once(|state| {
+        self.settle_at_once(|state| {
             let told = act(state).map_or_else(Event::Undecided, Event::Decided);
             state.tell(told);
         })

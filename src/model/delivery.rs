@@ -88,8 +88,10 @@ pub enum FailureReason {
 pub enum RejectReason {
     /// Legacy programs take this word for a command and show it to no one.
     CommandWord(&'static str),
-    /// The queue of the recipient, or the whole outbox, is full.
+    /// The queue of the recipient is full.
     QueueFull,
+    /// All queues together are full.
+    OutboxFull,
     /// The store in memory has no room for it.
     NoMemory,
     /// The recipient is this program.

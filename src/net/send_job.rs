@@ -39,7 +39,7 @@ impl SendJob {
         self.ended(SendResult::Failed(failure))
     }
 
-    /// Returns this result, without a part that was certainly sent.
+    /// Returns a [`PlainResult`] with this result and no sent part.
     pub(super) fn ended(&self, result: SendResult) -> PlainResult {
         PlainResult { job: self.id, to: self.to, result, parts: (0, 1), capability: None }
     }

@@ -59,7 +59,12 @@ impl<'a> Step<'a> {
         addrs.for_each(|addr| self.learn_if_own(addr));
         waiting.iter().filter_map(|message| message.to.addr()).for_each(|addr| self.learn_if_own(addr));
         let op = self.act(None, |state, now| state.start(peers, contacts, now));
-        self.act(None, |state, now| ((), state.restore(waiting, now)));
+        let skipped = self.act(None, |state, now| state.restore(waiting, now));
+        if skipped > 0 {
+            log::warn!(
+                "the outbox is full: {skipped} queued messages stay in the history until the next run"
+            );
+        }
         op
     }
 

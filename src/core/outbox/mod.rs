@@ -181,7 +181,7 @@ pub(in crate::core) struct Moved {
 #[derive(Debug)]
 pub(in crate::core) struct Outbox {
     queues: BTreeMap<Recipient, Queue>,
-    /// What all messages count.
+    /// The bytes of all queued messages, each with [`ENTRY_BYTES`].
     bytes: usize,
     barriers: Barriers,
     /// How long a new message waits at most.
@@ -283,7 +283,15 @@ impl Outbox {
     }
 
     /// Adds a message of an earlier run. One that there is no room for stays in the store.
-    pub(in crate::core) fn restore(&mut self, to: Recipient, new: NewMessage, expires: Time) {
+    ///
+    /// # Errors
+    /// If the queue or the outbox is full, or the message is longer than a batch.
+    pub(in crate::core) fn restore(
+        &mut self,
+        to: Recipient,
+        new: NewMessage,
+        expires: Time,
+    ) -> Result<(), RejectReason> {
         let is_sent = new.message.again;
         let message = Message { again: to.public_key().is_some(), ..new.message };
         let entry = OutboxEntry {
@@ -294,9 +302,11 @@ impl Outbox {
             is_restored: true,
             ..OutboxEntry::new(NewMessage { message, ..new }, is_sent, expires)
         };
-        if !self.has(to, entry.id()) && self.room_for(to, &entry.message.body).is_ok() {
+        if !self.has(to, entry.id()) {
+            self.room_for(to, &entry.message.body)?;
             self.add(to, entry).must_ask = true;
         }
+        Ok(())
     }
 
     /// Checks that there is room for a message.
@@ -310,9 +320,11 @@ impl Outbox {
         }
         let queue = self.queues.get(&to);
         let (count, queued) = queue.map_or((0, 0), |queue| (queue.entries.len(), queue.bytes));
-        let is_full = count >= MAX_QUEUE_MESSAGES || queued + bytes > MAX_QUEUE_BYTES;
-        if is_full || self.bytes + body.len() + ENTRY_BYTES > MAX_OUTBOX_BYTES {
+        if count >= MAX_QUEUE_MESSAGES || queued + bytes > MAX_QUEUE_BYTES {
             return Err(RejectReason::QueueFull);
+        }
+        if self.bytes + body.len() + ENTRY_BYTES > MAX_OUTBOX_BYTES {
+            return Err(RejectReason::OutboxFull);
         }
         Ok(())
     }

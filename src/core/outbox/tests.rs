@@ -364,13 +364,16 @@ fn batch_fits_what_the_other_side_takes() {
 #[test]
 fn outbox_never_exceeds_its_limit() {
     let mut story = Story::new();
-    let mut refused = 0;
+    let mut refused = Vec::new();
     for n in 0..90 * 60u32 {
         let to = key(u8::try_from(n % 90).unwrap() + 1);
-        refused += usize::from(story.outbox.put(to, message(n, 65_000), story.now).is_err());
+        refused.extend(story.outbox.put(to, message(n, 65_000), story.now).err());
         assert!(story.outbox.bytes <= MAX_OUTBOX_BYTES);
     }
-    assert!(refused > 0 && story.outbox.bytes > MAX_OUTBOX_BYTES - 66_000);
+    assert!(!refused.is_empty() && story.outbox.bytes > MAX_OUTBOX_BYTES - 66_000);
+    assert!(refused.iter().all(|why| *why == RejectReason::OutboxFull), "no queue is full");
+    let restored = story.outbox.restore(key(1), message(1, 65_000), story.now.plus(WEEK));
+    assert_eq!(restored, Err(RejectReason::OutboxFull));
 }
 
 #[test]

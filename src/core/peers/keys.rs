@@ -9,15 +9,25 @@ use super::{PeerOrigin, Peers};
 use crate::core::ids::JobId;
 use crate::core::presence::{OfflineReason, Presence, PresenceStatus};
 use crate::core::time::Time;
-use crate::core::trust::{MAX_HINTS, Pin, Trust};
+use crate::core::trust::MAX_HINTS;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::SendError;
+use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::RequestEnd;
 
 /// How long a greeting may be on its way: connecting, the handshake and both hellos take no longer.
 const GREETING_WITHIN: Duration = Duration::from_secs(3);
+
+/// What the pin of a key says.
+#[derive(Clone, Debug)]
+pub(in crate::core) struct KeyFacts {
+    pub(in crate::core) name: Option<PeerName>,
+    /// The user has compared the key.
+    pub(in crate::core) verified: bool,
+    pub(in crate::core) contact: bool,
+}
 
 /// Where a key was proven.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -137,11 +147,12 @@ impl Peers {
     }
 
     /// Records what the pin of a key says. `heard_at` is given if the peer was heard of now.
-    pub(in crate::core) fn learn_key(&mut self, key: PublicKey, pin: Option<&Pin>, heard_at: Option<Time>) {
+    pub(in crate::core) fn learn_key(&mut self, key: PublicKey, facts: KeyFacts, heard_at: Option<Time>) {
+        let KeyFacts { name, verified, contact } = facts;
         self.update(Recipient::key(key), |peer| {
-            peer.name = pin.and_then(|pin| pin.name.clone()).or(peer.name.take());
-            peer.verified = pin.is_some_and(|pin| pin.trust() == Trust::Verified);
-            if pin.is_some_and(|pin| pin.contact) {
+            peer.name = name.or(peer.name.take());
+            peer.verified = verified;
+            if contact {
                 peer.becomes_contact();
             }
             peer.claimed = None;

@@ -27,7 +27,7 @@ pub(super) use announce::PresenceNews;
 #[cfg(test)]
 pub(super) use announce::{KIND_WITHIN, NAME_WITHIN, OFFLINE_TOLD_AFTER};
 pub(super) use heard::{Goodbye, HeardPlain, PlainMessage};
-pub(super) use keys::ProvenAt;
+pub(super) use keys::{KeyFacts, ProvenAt};
 pub(super) use results::ProbeStart;
 pub use row::Row;
 pub(super) use scan::{Due, WaitingPeer};

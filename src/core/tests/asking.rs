@@ -35,7 +35,7 @@ fn message_for_address_goes_to_its_open_session() {
     story.knows_bob(5001);
     let to = Recipient::Address(at(5001));
     let restored = Restored { to, message: message(1), cut_off: false, left: seconds(600), name: None };
-    story.feeds(|state, now| state.restore(vec![restored], now));
+    story.feeds(|state, now| state.restore(vec![restored], now).1);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     story.promises(BOBS);
     // No session is reported for the request, because one was open before.

@@ -124,7 +124,7 @@ fn restored_messages_for_legacy_peer_ask_once() {
         left: seconds(600),
         name: None,
     };
-    story.feeds(|state, now| state.restore(vec![restored(1), restored(2)], now));
+    story.feeds(|state, now| state.restore(vec![restored(1), restored(2)], now).1);
     story.gets(5001, Body::Connect);
     story.ends(5001, &SendResult::HandedOver);
     for n in 1..=2 {

@@ -25,7 +25,7 @@ impl Story {
             left,
             name: Some(PeerName::new("Bob")),
         };
-        self.feeds(|state, now| state.restore(vec![restored], now));
+        self.feeds(|state, now| state.restore(vec![restored], now).1);
     }
 }
 

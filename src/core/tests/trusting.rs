@@ -1,6 +1,6 @@
 //! Keys that the user decides about: key changes, blocked and forgotten keys, policies.
 
-use super::keys::{BOBS, EVES, Met, alice, key, message, met, report};
+use super::keys::{BOBS, EVES, Met, alice, key, message, met, moment, report};
 use super::*;
 use crate::model::session::{ByeReason, Request, RequestEnd};
 use crate::model::stored::{RowId, Stored};
@@ -24,6 +24,20 @@ fn stored_message_is_shown_without_its_row() {
         assert_eq!(receipts, [message(1).id]);
         assert_eq!(told.iter().any(|event| matches!(event, Event::Message { .. })), is_shown, "{told:?}");
     }
+}
+
+#[test]
+fn rename_after_forget_pins_no_key() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.does(Command::Forget(key(BOBS).into()));
+    story.told();
+    // It was on its way in the session that `/forget` closes.
+    let (key, source) = (key(BOBS), Source::from(HERE));
+    let renamed = PeerName::new("Zoe");
+    story.feeds(|state, now| state.peer_renamed(key, renamed, at(5001), source, moment(), now));
+    assert!(story.state.trusted().pin_of(key.into()).is_none());
+    assert_eq!((story.told(), story.state.rows(story.now).len()), (vec![], 0));
 }
 
 #[test]

@@ -235,6 +235,7 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
         RejectReason::QueueFull => {
             format!("The queue for {who} is full (1,000 messages). /outbox can cancel some.")
         }
+        RejectReason::OutboxFull => "The outbox is full (64 MB). /outbox can cancel messages.".into(),
         RejectReason::NoMemory => {
             format!("Not sent to {who}: {}. /outbox can cancel queued messages.", StoreError::NoRoom)
         }

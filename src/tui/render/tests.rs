@@ -349,6 +349,8 @@ fn every_reason_not_to_send_has_its_sentence() {
     ] {
         assert_eq!(unsent(why), format!("Not sent to Bob (127.0.0.1:5001): {rest}"));
     }
+    let full = "The outbox is full (64 MB). /outbox can cancel messages.";
+    assert_eq!(unsent(RejectReason::OutboxFull), full);
 }
 
 #[test]

@@ -84,6 +84,23 @@ fn merged_addresses_keep_reports_about_other_recipients() {
 }
 
 #[test]
+fn rejected_restored_message_loses_no_other() {
+    let mut story = Story::storing();
+    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, 5000).unwrap();
+    let restored = |addr, n| Restored {
+        to: Recipient::Address(addr),
+        message: message(n),
+        cut_off: false,
+        left: WEEK,
+        name: None,
+    };
+    let messages = vec![restored(at(4001), 1), restored(own, 2), restored(at(6001), 3)];
+    let (skipped, actions) = story.state.restore(messages, story.now);
+    story.perform(actions);
+    assert_eq!((skipped, story.state.waiting(story.now).len()), (0, 2));
+}
+
+#[test]
 fn queued_status_is_reported_once_stored() {
     let mut story = Story::storing();
     story.knows_plain(5001);
@@ -155,7 +172,7 @@ fn restored_messages_are_resent_and_reported() {
         left: WEEK,
         name: None,
     };
-    let actions = next.state.restore(
+    let (_, actions) = next.state.restore(
         vec![
             restored(Recipient::Peer(PeerId::Key(key(BOBS))), 1, false),
             restored(Recipient::Address(at(5002)), 2, false),
