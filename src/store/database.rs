@@ -14,7 +14,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
 use super::recovery::SUSPECT;
-use super::retention::{MemoryLimits, Quotas, ROW_BYTES};
+use super::retention::{MemoryLimits, Quotas, ROW_BYTES, Tally};
 use super::writes::{self, Batch};
 use super::{Result, StoreError, clock, queries, retention, rows, schema, search};
 use crate::files;
@@ -52,6 +52,8 @@ pub struct Sqlite {
     path: Option<PathBuf>,
     pub(super) quotas: Quotas,
     pub(super) limits: MemoryLimits,
+    /// `None` if the next batch has to count.
+    pub(super) tally: Option<Tally>,
     started: Instant,
     /// What the clock showed at the last batch, and how long the store had been open.
     clock: Option<(u64, Duration)>,
@@ -163,6 +165,7 @@ impl Sqlite {
             path,
             quotas: Quotas::default(),
             limits: MemoryLimits::default(),
+            tally: None,
             started: Instant::now(),
             clock: None,
             jumped: 0,
@@ -286,18 +289,22 @@ impl Sqlite {
             agrees: false,
             indexed: !in_memory,
             quotas: self.quotas,
-            has_added: false,
+            added: Tally::default(),
+            accepted: false,
             forgot: false,
         };
         let written = writes.iter().map(|write| batch.write(write)).collect::<rusqlite::Result<_>>()?;
-        let Batch { has_added, forgot, agrees, .. } = batch;
-        if has_added {
+        let Batch { added, accepted, forgot, agrees, .. } = batch;
+        let mut tally = self.tally.filter(|_| !accepted);
+        if added != Tally::default() {
             if in_memory && !retention::queue_fits(&tx, &self.limits)? {
                 return Err(StoreError::NoRoom);
             }
-            retention::keep_within(&tx, &self.quotas)?;
+            let bound = tally.map(|tally| tally.and(added)).filter(|bound| bound.fits(&self.quotas));
+            tally = Some(bound.map_or_else(|| retention::keep_within(&tx, &self.quotas), Ok)?);
         }
         tx.commit()?;
+        self.tally = tally;
         Ok((written, forgot, agrees))
     }
 }

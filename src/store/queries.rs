@@ -21,7 +21,7 @@ pub(super) const IS_QUEUED: &str = "m.status = 0";
 pub(super) fn messages(conn: &mut Connection, query: &Query, scanned: usize) -> Result<Vec<StoredMessage>> {
     let tx = conn.transaction()?;
     let conversations = conversations(&tx, &query.which)?;
-    let mut filter = within(&query.which);
+    let mut filter = within(&tx, &query.which)?;
     if let Some(before) = query.before {
         filter += &format!(" AND m.message < {}", before.0);
     }
@@ -39,20 +39,42 @@ pub(super) fn messages(conn: &mut Connection, query: &Query, scanned: usize) -> 
     Ok(entries)
 }
 
-/// Returns the filter for the times of a selection.
-fn within(which: &Selection) -> String {
-    if which.since.is_none() && which.until.is_none() {
-        return String::new();
-    }
-    let (since, until) = (which.since.map_or(0, stored_time), which.until.map_or(i64::MAX, stored_time));
+/// Messages of a time that are looked up for each page, which takes less than a millisecond. If
+/// there are more, the pages walk through the table.
+const LOOKED_UP: i64 = if cfg!(test) { 16 } else { 2_000 };
+
+/// The first and the last message of a time, and how many it has, but no more than a limit.
+pub(super) const ENDS: &str = "SELECT coalesce(min(message), 1), coalesce(max(message), 0), count(*) \
+     FROM (SELECT message FROM message INDEXED BY message_time WHERE time >= ? AND time < ? LIMIT ?)";
+
+/// Returns the filter for the times of a selection, for messages that are read in their order.
+///
+/// Messages stand in the order in which they were written, whatever the clock said, so the index of
+/// times has to tell where those of a time begin and end.
+pub(super) fn within(conn: &Connection, which: &Selection) -> Result<String> {
+    let Some((since, until)) = times(which) else { return Ok(String::new()) };
     // The sign keeps SQLite from walking the index of times, which is in another order.
-    format!(" AND +m.time >= {since} AND +m.time < {until}")
+    let within = format!(" AND +m.time >= {since} AND +m.time < {until}");
+    let (first, last, found): (i64, i64, i64) = conn
+        .prepare_cached(ENDS)?
+        .query_row([since, until, LOOKED_UP], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let is_all = found < LOOKED_UP;
+    Ok(if is_all { format!(" AND m.message BETWEEN {first} AND {last}{within}") } else { within })
 }
 
-/// The whole selection as a filter.
+/// The times between which a selection is.
+fn times(which: &Selection) -> Option<(i64, i64)> {
+    (which.since.is_some() || which.until.is_some())
+        .then(|| (which.since.map_or(0, stored_time), which.until.map_or(i64::MAX, stored_time)))
+}
+
+/// The whole selection as a filter, for messages in any order.
 pub(super) fn selected(conn: &Connection, which: &Selection) -> Result<String> {
-    let conversations = conversations(conn, which)?.map(|numbers| among(&numbers)).unwrap_or_default();
-    Ok(conversations + &within(which))
+    let mut filter = conversations(conn, which)?.map(|numbers| among(&numbers)).unwrap_or_default();
+    if let Some((since, until)) = times(which) {
+        filter += &format!(" AND m.time >= {since} AND m.time < {until}");
+    }
+    Ok(filter)
 }
 
 /// Returns the newest messages `m` that fit, oldest first.

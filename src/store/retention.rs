@@ -101,6 +101,25 @@ impl Quotas {
     }
 }
 
+/// How many messages there are at most, so that not every batch counts them. Other processes only
+/// remove messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) strangers: Size,
+    /// Those of the user and of contacts.
+    pub(super) others: Size,
+}
+
+impl Tally {
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { strangers: self.strangers.and(other.strangers), others: self.others.and(other.others) }
+    }
+
+    pub(super) fn fits(self, quotas: &Quotas) -> bool {
+        self.strangers.fits(quotas.strangers) && self.others.on_disk() <= quotas.contacts()
+    }
+}
+
 /// How many bytes a store in memory has.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MemoryLimits {
@@ -128,10 +147,10 @@ pub(super) fn forget(conn: &Connection, selection: &Selection) -> Result<(i64, i
 }
 
 /// Removes the oldest messages where there are too many: of the largest source if they are
-/// strangers', otherwise of the largest conversation.
-pub(super) fn keep_within(conn: &Connection, quotas: &Quotas) -> Result<()> {
-    trim_strangers(conn, quotas.strangers)?;
-    trim_conversations(conn, quotas.contacts())
+/// strangers', otherwise of the largest conversation. Returns how many are left.
+pub(super) fn keep_within(conn: &Connection, quotas: &Quotas) -> Result<Tally> {
+    let strangers = trim_strangers(conn, quotas.strangers)?;
+    Ok(Tally { strangers, others: trim_conversations(conn, quotas.contacts())? })
 }
 
 /// Makes room within the quota of a stranger for one message more: removes its own oldest messages
@@ -167,11 +186,11 @@ pub(super) fn make_room_for_stranger(
     Ok(true)
 }
 
-/// Removes messages of strangers if there are more than `limit`.
-fn trim_strangers(conn: &Connection, limit: Size) -> Result<()> {
+/// Removes messages of strangers if there are more than `limit`. Returns how many are left.
+fn trim_strangers(conn: &Connection, limit: Size) -> Result<Size> {
     let mut left = total(conn, "source")?;
     if left.fits(limit) {
-        return Ok(());
+        return Ok(left);
     }
     // Some more, so that the next message finds room.
     let target = limit.less(Size { messages: limit.messages / 64, bytes: limit.bytes / 64 });
@@ -191,12 +210,12 @@ fn trim_strangers(conn: &Connection, limit: Size) -> Result<()> {
         }
         left = left.less(removed);
     }
-    Ok(())
+    Ok(left)
 }
 
 /// Removes messages of the user and of contacts, the oldest of the largest conversation, while
-/// there are more than `limit` bytes of them.
-fn trim_conversations(conn: &Connection, limit: i64) -> Result<()> {
+/// there are more than `limit` bytes of them. Returns how many are left.
+fn trim_conversations(conn: &Connection, limit: i64) -> Result<Size> {
     let mut left = total(conn, "peer")?.less(total(conn, "source")?);
     while left.on_disk() > limit {
         let mut largest = conn.prepare_cached(&format!(
@@ -208,13 +227,13 @@ fn trim_conversations(conn: &Connection, limit: i64) -> Result<()> {
         let mut removed = Size::default();
         // Queued messages stay, and so do those of strangers.
         while removed.messages == 0 {
-            let Some(row) = peers.next()? else { return Ok(()) };
+            let Some(row) = peers.next()? else { return Ok(left) };
             let filter = "conversation = ?1 AND source IS NULL AND status IS NOT 0";
             removed = remove_oldest_of(conn, filter, row.get(0)?, TRIM)?;
         }
         left = left.less(removed);
     }
-    Ok(())
+    Ok(left)
 }
 
 /// Removes at most `count` of the oldest messages that fit `filter` with the number `of`. Returns

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::fold::folded;
-use super::retention::{self, Quotas, Size};
+use super::retention::{self, Quotas, Size, Tally};
 use super::rows::{self, stored_time};
 use super::status::Columns;
 use super::{clock, queries};
@@ -26,7 +26,10 @@ pub(super) struct Batch<'a> {
     /// Texts get a folded copy and stand in the full-text index.
     pub(super) indexed: bool,
     pub(super) quotas: Quotas,
-    pub(super) has_added: bool,
+    /// The messages that were added.
+    pub(super) added: Tally,
+    /// Messages of strangers became those of a contact.
+    pub(super) accepted: bool,
     /// The user's messages were forgotten.
     pub(super) forgot: bool,
 }
@@ -128,7 +131,10 @@ impl Batch<'_> {
                     retention::drop_old_strangers(self.conn)?;
                 }
             }
-            StoreOp::Accept(peer) => self.accept(*peer)?,
+            StoreOp::Accept(peer) => {
+                self.accepted = true;
+                self.accept(*peer)?;
+            }
             StoreOp::Forget(selection) => {
                 let (removed, queued) = retention::forget(self.conn, selection)?;
                 let (removed, queued) = (removed.unsigned_abs(), queued.unsigned_abs());
@@ -221,7 +227,8 @@ impl Batch<'_> {
         }
         let message = self.conn.last_insert_rowid();
         self.index(message, peer, folded.as_deref())?;
-        self.has_added = true;
+        let counted = if new.stranger.is_some() { &mut self.added.strangers } else { &mut self.added.others };
+        *counted = counted.and(Size::of(new.body));
         Ok(Some(RowId(message)))
     }
 

@@ -6,7 +6,8 @@ use super::*;
 use crate::model::address::SourcePrefix;
 use crate::store::retention::{Quotas, ROW_ON_DISK, Size};
 
-/// How many messages strangers have, and how many the others. The counters are right.
+/// How many messages strangers have, and how many the others. The counters are right,
+/// and the store never takes them for fewer.
 fn counts(store: &Sqlite) -> (i64, i64) {
     let size = |sql: &str| {
         store.conn.query_row(sql, [], |row| Ok(Size { messages: row.get(0)?, bytes: row.get(1)? })).unwrap()
@@ -21,6 +22,10 @@ fn counts(store: &Sqlite) -> (i64, i64) {
     let of_peers =
         size("SELECT coalesce(sum(stranger_messages), 0), coalesce(sum(stranger_bytes), 0) FROM peer");
     assert_eq!(of_peers, strangers);
+    if let Some(tally) = store.tally {
+        let is_bound = |tally: Size, real: Size| tally.messages >= real.messages && tally.bytes >= real.bytes;
+        assert!(is_bound(tally.strangers, strangers) && is_bound(tally.others, others), "{tally:?}");
+    }
     (strangers.messages, others.messages)
 }
 
@@ -219,10 +224,22 @@ fn failed_batch_counts_nothing() {
     let mut store = opened(&dir);
     let flood = of_stranger(1, 1, 1, "hi");
     apply(&mut store, &[flood, incoming(2, &[1])]);
+    let before = store.tally;
     // It goes wrong after all was counted.
     raw(&file(dir.path())).execute_batch("DROP TABLE search").unwrap();
     assert!(matches!(store.apply(&[incoming(2, &[2])], CLOCK), Err(StoreError::Other(_))));
     assert_eq!(counts(&store), (1, 1));
+    assert_eq!(store.tally, before);
+}
+
+#[test]
+fn batch_within_bounds_counts_only_its_own() {
+    let dir = dir();
+    let (mut store, mut other) = (opened(&dir), opened(&dir));
+    apply(&mut store, &[incoming(1, &[1, 2])]);
+    apply(&mut other, &[forget(None, None, None)]);
+    apply(&mut store, &[incoming(1, &[3])]);
+    assert_eq!(store.tally.unwrap().others.messages, 3);
 }
 
 #[test]

@@ -230,3 +230,30 @@ fn times_are_found_although_the_clock_was_set() {
         assert_eq!(found, expected, "{since:?} {until:?}");
     }
 }
+
+/// How SQLite runs a statement.
+fn plan(store: &Sqlite, sql: &str) -> String {
+    let mut explained = store.conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let steps = explained.query_map([], |row| row.get(3)).unwrap();
+    steps.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("\n")
+}
+
+#[test]
+fn times_are_found_without_reading_every_message() {
+    let dir = dir();
+    let store = &mut opened(&dir);
+    for time in 1..=9u32 {
+        store.apply(&[incoming(1, &[time])], time.into()).unwrap();
+    }
+    let times = [(Some(3), None), (None, Some(3)), (Some(3), Some(7))];
+    for which in times.map(|(since, until)| Selection { with: None, since, until }) {
+        let filter = queries::selected(&store.conn, &which).unwrap();
+        let forgets = plan(store, &format!("DELETE FROM message AS m WHERE 1 {filter}"));
+        assert!(forgets.contains("INDEX message_time (time>? AND time<?)"), "{forgets}");
+        let filter = queries::within(&store.conn, &which).unwrap();
+        let reads = plan(store, &format!("SELECT * FROM message m WHERE 1 {filter} ORDER BY m.message DESC"));
+        assert_eq!(reads, "SEARCH m USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
+    }
+    let ends = plan(store, &queries::ENDS.replace('?', "1"));
+    assert!(ends.contains("USING COVERING INDEX message_time (time>? AND time<?)"), "{ends}");
+}
