@@ -270,6 +270,9 @@ impl State {
             let has_key = |addr| self.trust.proven_at(addr).next().is_some();
             if let (Some(key), Some(addr)) = (peer_id.public_key(), typed) {
                 self.request_at(peer_id, vec![addr], Some(key), purpose, Request::Open, None);
+            } else if self.peers.has_session(peer_id) {
+                // It may not be possible to dial the peer, and this need not be known yet.
+                self.request(peer_id, purpose, Request::Ping, None);
             } else if self.trust.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
                 self.request(peer_id, purpose, Request::Open, None);
             } else {

@@ -178,7 +178,8 @@ impl State {
         let Outcome { peer_id, asked_for, .. } = *outcome;
         let was_met = outcome.was_met();
         // A peer that dialed us is there, even if it cannot be dialed.
-        let is_check = outcome.is_check() && self.peers.has_session(asked_for);
+        let has_session = self.peers.has_session(asked_for);
+        let is_check = outcome.is_check() && has_session;
         if is_check {
             self.peers.was_dialed(asked_for, was_met);
         }
@@ -187,7 +188,8 @@ impl State {
         }
         let is_goodbye = matches!(outcome.purpose, Purpose::Exit(_));
         let is_unwelcome = matches!(outcome.proven, Some(Err(_)));
-        let shows_nothing = !was_met && (is_check || outcome.is_discovered());
+        let is_connect = has_session && matches!(outcome.purpose, Purpose::Connect(_));
+        let shows_nothing = !was_met && (is_check || is_connect || outcome.is_discovered());
         if is_goodbye || is_unwelcome || shows_nothing {
             return;
         }

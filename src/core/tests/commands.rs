@@ -31,6 +31,19 @@ fn list_waits_two_seconds_for_the_second_refusal() {
 }
 
 #[test]
+fn connect_stays_in_the_session_that_stands() {
+    let mut story = Story::new();
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.session_requests.clear();
+    let bob = Recipient::key(key(BOBS));
+    story.does(Command::Connect(Target::These(vec![bob])));
+    assert_eq!(story.session_requests[0].say, Request::Ping, "he may not be reached otherwise");
+    story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
+    let states: Vec<_> = story.state.rows(story.now).iter().map(|row| row.state).collect();
+    assert_eq!(states, [PresenceStatus::Connected], "his session says whether he is");
+}
+
+#[test]
 fn message_to_all_names_offline_contacts() {
     let mut story = Story::new().with_static(&[5001, 5002, 5003]);
     story.ends(5001, &SendResult::HandedOver);

@@ -25,6 +25,8 @@ fn peer_behind_one_way_firewall_gets_its_answer() {
     bob.types(&["/reply Loud and clear."]);
     alice.sees("[encrypted]: Loud and clear.");
     bob.sees("Delivered to Alice");
+    bob.types(&["/connect alice"]);
+    bob.sees("Connected to Alice");
     assert_eq!(here.established(at("10.79.0.2", PORT)), 1, "one connection carries both ways");
     assert_eq!(there.established(at("10.79.0.1", PORT)), 0, "and Alice's port was never reached");
 }
