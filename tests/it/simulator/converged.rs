@@ -55,6 +55,8 @@ impl World {
                     // connection does not bring it back.
                     Some(_) if row.why == Some(OfflineReason::Replaced) => false,
                     Some(_) if row.origin == PeerOrigin::Static => row.state != PresenceStatus::Connected,
+                    // No promised key has proven itself there, so nobody known is.
+                    Some(_) if expected.is_none() && ours.misled.contains(&addr) => false,
                     // A peer that never answered there is a mere claim, which is not probed.
                     Some(_) if ours.answered.contains(&addr) => {
                         matches!(row.state, PresenceStatus::Offline | PresenceStatus::Unreachable)

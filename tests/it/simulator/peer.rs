@@ -89,7 +89,7 @@ pub(super) struct Ours {
     pub(super) asked_us: BTreeMap<PeerAddr, usize>,
     /// When each peer was last asked for its protocol, for a message that waits.
     pub(super) asked_for_text: BTreeMap<PeerAddr, Vec<Duration>>,
-    /// When each peer was last probed without a request of the user.
+    /// When each peer was probed without a request of the user, and whether a message waited.
     pub(super) probes: BTreeMap<PeerAddr, VecDeque<(Duration, bool)>>,
     /// When the last probe of a peer got no answer, unless something was heard or begun since.
     pub(super) missed: BTreeMap<PeerAddr, Duration>,
@@ -97,6 +97,8 @@ pub(super) struct Ours {
     pub(super) held_up: Duration,
     /// Addresses of legacy peers that the user disconnected or that said goodbye.
     pub(super) parted: BTreeSet<PeerAddr>,
+    /// Addresses at which another key answered than a receipt had promised.
+    pub(super) misled: BTreeSet<PeerAddr>,
     /// Addresses at which something of ours was read.
     pub(super) answered: BTreeSet<PeerAddr>,
     /// Addresses that sent a receipt.

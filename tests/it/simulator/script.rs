@@ -156,6 +156,7 @@ impl World {
             missed: BTreeMap::new(),
             held_up: self.now,
             parted: BTreeSet::new(),
+            misled: BTreeSet::new(),
             answered: BTreeSet::new(),
             receipts: BTreeSet::new(),
             chosen: None,

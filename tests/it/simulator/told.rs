@@ -98,7 +98,10 @@ impl World {
             Told::ProvenAt(..) => self.count("told: proven"),
             Told::Unproven { .. } => self.count("told: unproven"),
             Told::PeerRequest(_) => self.count("told: key requests"),
-            Told::Misled { .. } => self.count("told: misled"),
+            Told::Misled { addr, .. } => {
+                self.ours_mut(pid).misled.insert(*addr);
+                self.count("told: misled");
+            }
             Told::Pinned { .. } => self.count("told: pinned"),
             Told::IdentityInUse(_) => self.count(format!("told: in use: {pid}")),
             Told::TurnedAway(..) => self.count("told: turned away"),
