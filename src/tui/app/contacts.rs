@@ -67,9 +67,14 @@ impl App {
             return;
         };
         let was_told = self.contacts.retry_later();
-        if !was_told || is_decided {
+        if was_told && !is_decided {
+            return;
+        }
+        if matches!(error, ContactsError::File(_)) {
             self.tell_fault(&error);
-            self.say("It will be saved when the file can be written.");
+            self.say("Changes to contacts will be saved when contacts.toml can be read again.");
+        } else {
+            self.say(Line::of(Ink::Bad, format!("{error} p2p-chat will try again.")));
         }
     }
 
