@@ -36,6 +36,7 @@ impl App {
                 labels: &self.labels,
                 full: true,
                 rows: false,
+                durable: self.node.is_durable(),
                 is_new: false,
                 late: &late,
                 stamp: &moment.stamp,
@@ -399,8 +400,17 @@ impl App {
     /// Returns how to word events on this output.
     pub(in crate::tui) fn renderer<'a>(&'a self, stamp: &'a str) -> Renderer<'a> {
         let terminal = self.screen.is_terminal();
-        let (full, rows) = (!terminal, self.screen.edits());
-        Renderer { labels: &self.labels, full, rows, is_new: false, late: "", stamp, date: clock::date }
+        let (full, rows, durable) = (!terminal, self.screen.edits(), self.node.is_durable());
+        Renderer {
+            labels: &self.labels,
+            full,
+            rows,
+            durable,
+            is_new: false,
+            late: "",
+            stamp,
+            date: clock::date,
+        }
     }
 
     /// Updates the label of a peer, and shows a change. A peer that has just said its new name in a
