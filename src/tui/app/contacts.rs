@@ -215,7 +215,7 @@ impl App {
             self.say(format!("{label} has no alias; /alias {label} NAME gives one."));
             return;
         }
-        let people = NodeDirectory { node: &self.node, labels: &self.labels };
+        let people = NodeDirectory { node: &self.node, labels: &self.labels, verifying: &self.verifying };
         if let Some(name) = &name
             && let Some(other) = tui::contact_called(name.as_str(), id, &people)
         {

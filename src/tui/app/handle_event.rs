@@ -467,6 +467,7 @@ impl App {
     /// user has taken a new key for a contact.
     fn follow(&mut self, event: &Event) {
         match event {
+            Event::AsksToVerify(who) => _ = self.verifying.insert(who.id),
             Event::ProvenAt(addr, who) => {
                 let from = Recipient::Address(*addr);
                 let name = who.name.as_ref().map(|name| folded(name.as_str()));
