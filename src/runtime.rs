@@ -468,6 +468,11 @@ impl Node {
         self.state().queued(id)
     }
 
+    /// Whether queued messages survive the end of the program.
+    pub fn is_durable(&self) -> bool {
+        self.state().is_durable()
+    }
+
     /// Whether a peer is in the list.
     pub fn knows(&self, id: Recipient) -> bool {
         self.state().book().knows(id)

@@ -141,6 +141,8 @@ pub(in crate::tui) struct App {
     pub(super) received: Option<Received>,
     /// Why messages wait for peers, as the user was told since each peer was last online.
     told_waiting: BTreeMap<Recipient, PendingReason>,
+    /// The contacts that have asked to compare safety numbers.
+    verifying: BTreeSet<Recipient>,
     /// Addresses with an alias where no peer has proven itself yet.
     named_unproven: BTreeSet<Recipient>,
     /// Messages without a final status.
@@ -199,6 +201,7 @@ struct Sent {
 struct NodeDirectory<'a> {
     node: &'a Node,
     labels: &'a Labels,
+    verifying: &'a BTreeSet<Recipient>,
 }
 
 impl Directory for NodeDirectory<'_> {
@@ -266,6 +269,10 @@ impl Directory for NodeDirectory<'_> {
         self.node.ignored_introductions()
     }
 
+    fn has_asked_to_verify(&self, id: Recipient) -> bool {
+        self.verifying.contains(&id)
+    }
+
     fn code_with(&self, key: PublicKey) -> String {
         self.node.code_with(key)
     }
@@ -313,6 +320,7 @@ impl App {
             ),
             notices: if terminal { Notices::holding_arrivals() } else { Notices::default() },
             told_waiting: BTreeMap::new(),
+            verifying: BTreeSet::new(),
             began: Instant::now(),
             received: None,
             named_unproven: BTreeSet::new(),

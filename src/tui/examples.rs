@@ -66,5 +66,5 @@ pub(super) fn request(met: Meeting, against: &[Pin]) -> PeerRequest {
 /// Words events as on a terminal, without the time.
 pub(super) fn on_terminal(labels: &Labels) -> Renderer<'_> {
     let date = |seconds| format!("{} March 2026", seconds / 86_400);
-    Renderer { labels, full: false, rows: true, is_new: false, late: "", stamp: "", date }
+    Renderer { labels, full: false, rows: true, durable: true, is_new: false, late: "", stamp: "", date }
 }

@@ -240,6 +240,20 @@ impl Notices {
         }
     }
 
+    /// Records that the user was told otherwise that a peer is offline, so it needs no notice.
+    pub fn is_read_to_be_offline(&mut self, subject: Subject, now: Duration) {
+        if let Some(id) = subject.about.peer()
+            && self.arrivals.remove(&id).is_some()
+        {
+            return;
+        }
+        let recent = self.recent.entry((subject.about, NoticeKind::Gone.topic())).or_default();
+        recent.held = None;
+        recent.is_shown(NoticeKind::Gone, now);
+        let due = recent.due();
+        self.wake(due);
+    }
+
     fn take_now(&mut self, subject: Subject, kind: NoticeKind, lines: Vec<Line>, now: Duration) -> Vec<Line> {
         let mut shown = Vec::new();
         let key = (subject.about, kind.topic());
@@ -473,6 +487,20 @@ mod tests {
         notices.is_read_of(id);
         assert_eq!(overdue(&mut notices, 12), NOTHING);
         assert_eq!(takes(&mut notices, bob(), Gone, "gone", 13), ["gone"]);
+    }
+
+    #[test]
+    fn peer_told_as_offline_is_back_soon() {
+        let mut notices = Notices::holding_arrivals();
+        takes(&mut notices, bob(), Here, "here", 0);
+        assert_eq!(overdue(&mut notices, 2), ["here"]);
+        notices.is_read_to_be_offline(bob(), at(5));
+        takes(&mut notices, bob(), Here, "here again", 8);
+        assert_eq!(overdue(&mut notices, 10), ["here again"]);
+        takes(&mut notices, bob(), Here, "not again", 20);
+        notices.is_read_to_be_offline(bob(), at(21));
+        assert_eq!(overdue(&mut notices, 200), NOTHING);
+        assert_eq!(notices.due(), None);
     }
 
     #[test]

@@ -82,6 +82,10 @@ pub trait Directory {
     fn ignored_introductions(&self) -> Vec<IntroducedPeer> {
         Vec::new()
     }
+    /// Returns whether a peer has asked in this run to compare safety numbers.
+    fn has_asked_to_verify(&self, _id: Recipient) -> bool {
+        false
+    }
     /// The safety number with a key.
     fn code_with(&self, key: PublicKey) -> String;
     /// Returns how many messages wait for a recipient.

@@ -28,6 +28,7 @@ impl Reader {
             labels: &self.labels,
             full,
             rows,
+            durable: true,
             is_new: true,
             late: "",
             stamp,

@@ -16,19 +16,16 @@ pub(crate) enum ContactsError {
     #[error("{0}")]
     File(ConfigError),
     /// The file cannot be written.
-    #[error("Cannot write {}: {1}. The contacts are unchanged.", .0.display())]
+    #[error("Cannot write {}: {1}.", .0.display())]
     Unwritable(PathBuf, io::Error),
     /// The file would be larger than this number of bytes.
-    #[error(
-        "{} would be larger than {1} bytes; shorten its comments. The contacts are unchanged.",
-        .0.display()
-    )]
+    #[error("{} would be larger than {1} bytes; shorten its comments.", .0.display())]
     TooLarge(PathBuf, u64),
     /// The file had contacts and is now missing or empty.
-    #[error("{} is missing or empty, so the change was not saved; try again in a moment.", .0.display())]
+    #[error("{} is missing or empty.", .0.display())]
     Gone(PathBuf),
     /// Another program keeps changing the file.
-    #[error("Another program is changing {}, so the change was not saved; try again in a moment.", .0.display())]
+    #[error("Another program is changing {}.", .0.display())]
     Busy(PathBuf),
     /// There are [`MAX_CONTACTS`] contacts already.
     #[error("There are {MAX_CONTACTS} contacts already; remove one with /forget first.")]

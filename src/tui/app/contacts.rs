@@ -67,9 +67,14 @@ impl App {
             return;
         };
         let was_told = self.contacts.retry_later();
-        if !was_told || is_decided {
+        if was_told && !is_decided {
+            return;
+        }
+        if matches!(error, ContactsError::File(_)) {
             self.tell_fault(&error);
-            self.say("It will be saved when the file can be written.");
+            self.say("Changes to contacts will be saved when contacts.toml can be read again.");
+        } else {
+            self.say(Line::of(Ink::Bad, format!("{error} p2p-chat will try again.")));
         }
     }
 
@@ -210,7 +215,7 @@ impl App {
             self.say(format!("{label} has no alias; /alias {label} NAME gives one."));
             return;
         }
-        let people = NodeDirectory { node: &self.node, labels: &self.labels };
+        let people = NodeDirectory { node: &self.node, labels: &self.labels, verifying: &self.verifying };
         if let Some(name) = &name
             && let Some(other) = tui::contact_called(name.as_str(), id, &people)
         {

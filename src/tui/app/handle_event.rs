@@ -2,7 +2,9 @@
 
 use super::Received;
 use super::{App, clock, greeting};
-use crate::core::{As, CommandKind, Decision, Event, IntroductionNews, OpId, PeerInfo, Row, Verification};
+use crate::core::{
+    As, CommandKind, Decision, Event, IntroductionNews, OfflineReason, OpId, PeerInfo, Row, Verification,
+};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
@@ -34,6 +36,7 @@ impl App {
                 labels: &self.labels,
                 full: true,
                 rows: false,
+                durable: self.node.is_durable(),
                 is_new: false,
                 late: &late,
                 stamp: &moment.stamp,
@@ -131,6 +134,10 @@ impl App {
                     &**news, IntroductionNews::Introduced { by, .. } if self.node.is_muted(by.id)
                 ) => {}
             Event::AsksToVerify(who) if self.node.is_muted(who.id) => {}
+            Event::Offline(who, why) if self.was_told_of_outage(who, *why) => {
+                let subject = self.subject(who.id, who.addr);
+                self.notices.is_read_to_be_offline(subject, self.began.elapsed());
+            }
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.notices.forget(who.id);
                 self.tell(lines);
@@ -184,6 +191,14 @@ impl App {
         if is_line {
             self.notices.is_read_of(who.id);
         }
+    }
+
+    /// Returns whether the user was told that a message waits because the peer is offline, so that
+    /// they need no notice of it.
+    fn was_told_of_outage(&self, who: &PeerInfo, why: OfflineReason) -> bool {
+        let is_same =
+            matches!(why, OfflineReason::Refused | OfflineReason::NotSeenYet | OfflineReason::NoAnswer);
+        is_same && self.told_waiting.get(&who.id) == Some(&PendingReason::Unreachable)
     }
 
     /// Shows a notice, unless it is about a peer that the user has muted, or the user was told the
@@ -385,8 +400,17 @@ impl App {
     /// Returns how to word events on this output.
     pub(in crate::tui) fn renderer<'a>(&'a self, stamp: &'a str) -> Renderer<'a> {
         let terminal = self.screen.is_terminal();
-        let (full, rows) = (!terminal, self.screen.edits());
-        Renderer { labels: &self.labels, full, rows, is_new: false, late: "", stamp, date: clock::date }
+        let (full, rows, durable) = (!terminal, self.screen.edits(), self.node.is_durable());
+        Renderer {
+            labels: &self.labels,
+            full,
+            rows,
+            durable,
+            is_new: false,
+            late: "",
+            stamp,
+            date: clock::date,
+        }
     }
 
     /// Updates the label of a peer, and shows a change. A peer that has just said its new name in a
@@ -443,6 +467,7 @@ impl App {
     /// user has taken a new key for a contact.
     fn follow(&mut self, event: &Event) {
         match event {
+            Event::AsksToVerify(who) => _ = self.verifying.insert(who.id),
             Event::ProvenAt(addr, who) => {
                 let from = Recipient::Address(*addr);
                 let name = who.name.as_ref().map(|name| folded(name.as_str()));

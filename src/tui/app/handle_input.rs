@@ -20,8 +20,10 @@ impl App {
             panic!("asked to panic by a test");
         }
         let before = self.menu.conversation().cloned();
-        let Turn { say, act, refused } =
-            self.menu.line(line, &NodeDirectory { node: &self.node, labels: &self.labels });
+        let Turn { say, act, refused } = self.menu.line(
+            line,
+            &NodeDirectory { node: &self.node, labels: &self.labels, verifying: &self.verifying },
+        );
         self.echo(line, act.as_ref())?;
         if refused && let Some(reason) = say.first() {
             self.fails(reason);

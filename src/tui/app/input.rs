@@ -124,7 +124,7 @@ impl App {
         let place = self.menu.place();
         let columns = tui::columns();
         let Some(editor) = self.screen.editor() else { return };
-        let people = NodeDirectory { node: &self.node, labels: &self.labels };
+        let people = NodeDirectory { node: &self.node, labels: &self.labels, verifying: &self.verifying };
         let completed = tui::complete(editor.text(), editor.cursor(), place, &people);
         if let Some((range, with)) = completed.replace {
             editor.replace(range, &with);

@@ -30,6 +30,8 @@ pub(in crate::tui) struct People {
     blocked_sources: Vec<SourcePrefix>,
     discovered: Vec<PeerInfo>,
     introductions: Vec<IntroducedPeer>,
+    /// The peers that have asked to compare safety numbers.
+    verifying: Vec<Recipient>,
 }
 
 impl People {
@@ -81,6 +83,10 @@ impl Directory for People {
 
     fn blocked_legacy(&self) -> Vec<PeerInfo> {
         self.blocked_legacy.clone()
+    }
+
+    fn has_asked_to_verify(&self, id: Recipient) -> bool {
+        self.verifying.contains(&id)
     }
 
     fn blocked_sources(&self) -> Vec<SourcePrefix> {

@@ -35,9 +35,14 @@ impl Menu {
         let (key, label) = (pin.key, label_of_pin(&pin, directory.labels()));
         let before =
             if pin.verified.is_some() { format!("{label} was verified before. ") } else { String::new() };
-        self.asking = Asking::Sure(Sure::Verify(key, label.clone()));
+        let ask = if directory.has_asked_to_verify(key.into()) {
+            String::new()
+        } else {
+            format!("Ask {label} to type /verify too. ")
+        };
+        self.asking = Asking::Sure(Sure::Verify(key, label));
         let say = vec![
-            format!("{before}Ask {label} to type /verify too. You should both see:"),
+            format!("{before}{ask}You should both see:"),
             format!("  {}", grouped(&directory.code_with(key))),
             "Compare the digits in person or by phone, not in this chat.".to_owned(),
         ];

@@ -22,6 +22,8 @@ pub struct Renderer<'a> {
     pub full: bool,
     /// A message of several lines is shown as such, and signs replace words.
     pub rows: bool,
+    /// Queued messages survive the end of the program.
+    pub durable: bool,
     /// The sender of the message is a stranger.
     pub is_new: bool,
     /// When the message was sent, in words, if it arrived much later; otherwise empty.

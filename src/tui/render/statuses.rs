@@ -178,7 +178,8 @@ pub(super) fn first(
             format!("{who} has not accepted you yet; your message waits.")
         }
         DeliveryStatus::Queued(PendingReason::Unreachable) => {
-            format!("{who} is offline; will deliver when they are back.")
+            let until = if renderer.durable { "" } else { ", until you quit" };
+            format!("{who} is offline; will deliver when they are back{until}.")
         }
         DeliveryStatus::Queued(PendingReason::NoSession) => {
             format!("No encrypted session with {who} yet; retrying.")

@@ -237,6 +237,21 @@ fn each_status_has_its_words() {
 }
 
 #[test]
+fn message_queued_without_history_waits_until_quit() {
+    let (who, text) = (peer("Bob", key(1).into()), "hi".into());
+    let status = DeliveryStatus::Queued(PendingReason::Unreachable);
+    let event = Event::Delivery { op: OpId(1), who, status, is_first: true, parts: (0, 1), total: 1, text };
+    let labels = Labels::default();
+    for (durable, words) in [
+        (true, "is offline; will deliver when they are back."),
+        (false, "is offline; will deliver when they are back, until you quit."),
+    ] {
+        let line = lines(&event, &Renderer { durable, ..on_terminal(&labels) })[0].to_string();
+        assert!(line.ends_with(words), "{line}");
+    }
+}
+
+#[test]
 fn a_sum_names_those_that_failed() {
     let refused = DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused));
     let (kind, failed) = (CommandKind::Connect, vec![(bob(), refused)]);

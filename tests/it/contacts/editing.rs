@@ -87,7 +87,7 @@ fn damaged_file_keeps_the_last_good_version() {
     assert!(alice.printed().iter().any(|line| line.ends_with(force)));
     alice.types(&["/alias bob Bobby"]);
     alice.sees("is now called Bobby");
-    alice.sees("It will be saved when the file can be written.");
+    alice.sees("Changes to contacts will be saved when contacts.toml can be read again.");
     lists_one(&mut alice, &["Bobby: online"]);
     assert_eq!(toml(&data, "alice"), damaged);
     // The corrected file is in force again.
@@ -107,7 +107,7 @@ fn lost_decisions_are_named_at_exit() {
     let (mut alice, _bob) = together(&data);
     edits(&data, "alice", &(toml(&data, "alice") + "x = ["));
     alice.types(&["/block bob"]);
-    alice.sees("It will be saved when the file can be written.");
+    alice.sees("Changes to contacts will be saved when contacts.toml can be read again.");
     alice.types(&["/quit"]);
     alice.sees("These changes could not be saved in contacts.toml and are lost: Bob is blocked.");
     assert!(alice.ends().success());

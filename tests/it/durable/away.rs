@@ -137,7 +137,7 @@ fn no_history_writes_no_message_to_disk() {
     // Until she knows, a message to him counts as sent.
     her.finds(bob.addr, "last seen");
     her.says("Bob", "between-us-waiting");
-    her.sees("is offline; will deliver");
+    her.sees("is offline; will deliver when they are back, until you quit.");
     // It is in the history of this run, and nowhere else.
     her.types(&["/history Bob between-us-waiting"]);
     her.sees("between-us-waiting (queued)");

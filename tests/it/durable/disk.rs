@@ -138,3 +138,26 @@ fn full_disk_sends_messages_and_warns() {
     assert_eq!(times(&him, ": none is left"), 1);
     assert_eq!(her.kept(&alice), ["there is room", "room again"]);
 }
+
+#[test]
+fn contact_change_on_full_disk_is_retried() {
+    if !is_possible() {
+        return;
+    }
+    let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
+    let mut him = bob.start();
+    let mut her = OnDisk::start(&alice, alice.builder());
+    her.peer.says(&bob.addr.to_string(), "there is room");
+    him.sees(": there is room");
+    her.peer.sees("Delivered to Bob");
+    her.fills();
+    her.peer.types(&["/mute bob"]);
+    let line = her.peer.sees("Cannot write ");
+    let expected = "contacts.toml: No space left on device (os error 28). p2p-chat will try again.";
+    assert!(line.ends_with(expected), "{line}");
+    her.has_room();
+    let contacts = her.data.join("profiles/alice/contacts.toml");
+    until(SOON, "the change is saved", || {
+        fs::read_to_string(&contacts).is_ok_and(|text| text.contains("muted = true"))
+    });
+}

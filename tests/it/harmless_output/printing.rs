@@ -199,6 +199,7 @@ impl Reader {
             labels: &self.labels,
             full: self.form == Form::Pipe,
             rows: self.form == Form::Edited,
+            durable: true,
             is_new: false,
             late: "",
             stamp: "",

@@ -35,6 +35,8 @@ fn verified_mark_is_on_both_sides_and_stays() {
     bob.sees(&format!("* {} wants to compare safety numbers: /verify Alice", alice.shown()));
     let his = compares(&mut bob, "alice");
     assert_eq!(hers, his);
+    let asks = |peer: &Peer| peer.printed().iter().any(|line| line.contains("to type /verify too."));
+    assert!(asks(&alice) && !asks(&bob), "she has asked him already");
     // Only a yes is one.
     alice.types(&["perhaps"]);
     alice.sees("Expected yes or no. Nothing changed.");

@@ -254,6 +254,6 @@ pub(crate) fn v4(addr: SocketAddr) -> SocketAddrV4 {
 
 /// Whether a line is the first about a message that is queued.
 pub(crate) fn is_queued(line: &str) -> bool {
-    let is_offline = line.ends_with(" is offline; will deliver when they are back.");
+    let is_offline = line.contains(" is offline; will deliver when they are back");
     is_offline || line.starts_with("Queued for ") || line.starts_with("No encrypted session with ")
 }

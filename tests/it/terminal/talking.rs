@@ -1,6 +1,11 @@
 //! Talking without the menu: by name, in conversations, with commands.
 
+use std::fs;
+
+use tempfile::TempDir;
+
 use super::*;
+use crate::support::{SOON, until};
 
 /// Alice on a terminal, Bob and Carol on pipes; everybody knows Alice, and she knows both.
 fn alice_bob_and_carol() -> (Terminal, Peer, Peer) {
@@ -120,6 +125,28 @@ fn undelivered_conversation_message_waits() {
     bob.sees(": anybody there?");
     bob.sees(": hello?");
     alice.waits_for("✓ delivered to Bob");
+}
+
+#[test]
+fn outage_has_one_line_on_a_terminal() {
+    let dir = TempDir::new().expect("a directory");
+    let log = dir.path().join("log");
+    let alice = Peer::named("Alice").arg("--bind=127.0.0.1").arg("-v").arg("--log-file").arg(log.display());
+    let alice = Terminal::start(alice, ROWS, 80);
+    line_stands(&alice, CHOICE, "", "");
+    let mut bob = Peer::named("Bob").knows(alice.addr()).start();
+    super::meets(&alice, &bob.shown());
+    bob.crashes();
+    alice.enters("@bob anybody there?");
+    alice.waits_for("Bob is offline; will deliver");
+    let noticed = format!("* {} is offline", bob.shown());
+    until(SOON, "the notice is due", || fs::read_to_string(&log).is_ok_and(|log| log.contains(&noticed)));
+    alice.enters("/peers");
+    alice.waits_for(", 0 online.");
+    assert!(!alice.screen().contains("* Bob is offline"), "{}", alice.screen());
+    let mut bob = bob.goes_on_as(Peer::named("Bob"));
+    bob.sees(": anybody there?");
+    alice.waits_for("* Bob is online");
 }
 
 #[test]

@@ -475,6 +475,14 @@ fn verified_contact_is_named_before_the_code() {
 }
 
 #[test]
+fn peer_that_asks_to_verify_is_not_asked() {
+    let mut people = with_pins(vec![pin("Bob", 1, 5001)], Vec::new());
+    people.verifying.push(key(1).into());
+    let (_, said, _) = after(&mut menu(), &["/verify bob"], &people);
+    assert_eq!(said.lines().next(), Some("You should both see:"));
+}
+
+#[test]
 fn forgetting_names_new_peers_only_without_namesakes() {
     let words = "The next key with the name Bob is new to you.";
     let (_, said, _) = after(&mut menu(), &["/forget bob"], &known(Vec::new()));
