@@ -103,10 +103,10 @@ fn judge(told: &[Outcome], said: usize, name: &str, lives: &[Vec<String>]) -> Ve
         let mut last = None;
         let texts = printed.iter().filter_map(|line| Some((line, number(line, name, "mortal")?)));
         for (line, number) in texts {
-            let is_marked = line.ends_with(AGAIN);
+            let before = shown.insert(number, life);
             assert!(
-                shown.insert(number, life).is_none() || is_marked,
-                "{name}'s text {number} was shown twice"
+                before.is_none() || line.contains(AGAIN),
+                "{name}'s text {number} was shown in life {before:?}, and in life {life}: {line}"
             );
             assert!(last < Some(number), "{name}'s text {number} came after {last:?}");
             last = Some(number);
