@@ -150,6 +150,7 @@ pub struct Node {
     store_writer: Option<JoinHandle<()>>,
     /// The store that is read.
     history: Arc<Mutex<Sqlite>>,
+    durable: bool,
     addrs: Vec<SocketAddr>,
     listening: Listening,
     discovery: Mutex<Option<Discovery>>,
@@ -225,8 +226,19 @@ impl Node {
         let ticker = ticker.map(Some).map_err(failed)?;
         let listening = Listening { bind, port, ipv6: listens_v6 };
         let discovery = Mutex::default();
-        let node =
-            Self { shared, own, listener, ticker, store_writer, history, addrs, listening, discovery, start };
+        let node = Self {
+            shared,
+            own,
+            listener,
+            ticker,
+            store_writer,
+            history,
+            durable,
+            addrs,
+            listening,
+            discovery,
+            start,
+        };
         node.start_discovery();
         Ok(node)
     }
@@ -470,7 +482,7 @@ impl Node {
 
     /// Whether queued messages survive the end of the program.
     pub fn is_durable(&self) -> bool {
-        self.state().is_durable()
+        self.durable
     }
 
     /// Whether a peer is in the list.

@@ -73,11 +73,6 @@ impl State {
         self.outbox.count(id)
     }
 
-    /// Whether queued messages survive the end of the program.
-    pub fn is_durable(&self) -> bool {
-        self.durable
-    }
-
     /// How much is under way. Nothing is kept of what is over.
     pub fn under_way(&self) -> UnderWay {
         UnderWay {
